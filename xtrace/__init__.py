@@ -1,0 +1,104 @@
+"""X-Ray-compatible tracing for Python: segments, subsegments, sampling, and the libraries you use.
+
+    import xtrace
+
+    xtrace.configure(service="shop")
+    xtrace.patch_all()
+
+    @xtrace.capture
+    def checkout(cart): ...
+
+    with xtrace.in_segment():
+        checkout(cart)
+
+Importing defines things and starts nothing: no thread, no socket, no file.
+"""
+
+from __future__ import annotations
+
+from ._version import __version__
+from .default import recorder
+from .header import TraceHeader, extract
+from .model import Segment, Subsegment
+from .recorder import Recorder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "Recorder",
+    "Segment",
+    "Subsegment",
+    "TraceHeader",
+    "__version__",
+    "attach",
+    "begin_segment",
+    "begin_subsegment",
+    "capture",
+    "configure",
+    "current_segment",
+    "current_subsegment",
+    "end_segment",
+    "end_subsegment",
+    "extract",
+    "flush",
+    "in_segment",
+    "in_subsegment",
+    "inject",
+    "is_sampled",
+    "patch",
+    "patch_all",
+    "put_annotation",
+    "put_metadata",
+    "recorder",
+    "stats",
+    "unpatch",
+    "xray_recorder",
+]
+
+xray_recorder = recorder
+"""The recorder of this process, by the name that X-Ray users know."""
+
+attach = recorder.attach
+begin_segment = recorder.begin_segment
+begin_subsegment = recorder.begin_subsegment
+capture = recorder.capture
+configure = recorder.configure
+current_segment = recorder.current_segment
+current_subsegment = recorder.current_subsegment
+end_segment = recorder.end_segment
+end_subsegment = recorder.end_subsegment
+flush = recorder.flush
+in_segment = recorder.in_segment
+in_subsegment = recorder.in_subsegment
+inject = recorder.inject
+is_sampled = recorder.is_sampled
+put_annotation = recorder.put_annotation
+put_metadata = recorder.put_metadata
+stats = recorder.stats
+
+
+def patch(libraries: str | Iterable[str]) -> None:
+    """Trace the calls of libraries: "requests", or ["requests", "sqlite3"].
+
+    A library that isn't imported yet is patched when it is. Patching twice changes nothing.
+    Raises UnknownIntegration for a name that xtrace has no integration for.
+    """
+    from .integrations import patch
+
+    patch(libraries)
+
+
+def patch_all() -> None:
+    """Trace the calls of every library that xtrace has an integration for."""
+    from .integrations import patch_all
+
+    patch_all()
+
+
+def unpatch(libraries: str | Iterable[str] | None = None) -> None:
+    """Put back what patch() changed, for these libraries or for all."""
+    from .integrations import unpatch
+
+    unpatch(libraries)

@@ -1,0 +1,121 @@
+"""An exception as data: what a document's `cause` holds. Keeps no exception, frame or local.
+
+Rules: the chain is followed as Python prints it (`__cause__`, else `__context__` unless it was
+suppressed), the members of exception groups are listed beside it; frames come innermost first,
+at most `max_frames` an exception, without frames of xtrace itself; the rest is counted.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import ids
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
+
+MAX_EXCEPTIONS = 16
+"""How many exceptions of one chain or group are described; the rest is counted as skipped."""
+
+MAX_MESSAGE_CHARS = 4096
+
+_PACKAGE = os.path.dirname(__file__) + os.sep
+
+
+def describe(error: BaseException, max_frames: int, remote: bool = False) -> dict[str, Any]:
+    """The `cause` object of an exception: {"working_directory", "exceptions": [...]}.
+
+    The first entry is the exception itself; an entry's `cause` is the id of the one behind it.
+    max_frames: stack frames kept for each exception, 0 for none.
+    remote: the exception was raised by a called service, not here.
+    """
+    exceptions: list[dict[str, Any]] = []
+    seen: set[int] = set()
+    waiting: list[tuple[BaseException, dict[str, Any] | None]] = [(error, None)]
+    while waiting:
+        each, child = waiting.pop(0)
+        if id(each) in seen:
+            continue
+        if len(exceptions) == MAX_EXCEPTIONS:
+            exceptions[-1]["skipped"] = 1 + len(waiting)
+            break
+        seen.add(id(each))
+        entry = _entry(each, max_frames)
+        if remote:
+            entry["remote"] = True
+        if child is not None:
+            child.setdefault("cause", entry["id"])
+        exceptions.append(entry)
+        behind = each.__cause__
+        if behind is None and not each.__suppress_context__:
+            behind = each.__context__
+        if behind is not None:
+            waiting.append((behind, entry))
+        waiting.extend((member, entry) for member in _members(each))
+    return {"working_directory": _working_directory(), "exceptions": exceptions}
+
+
+def _members(error: BaseException) -> tuple[BaseException, ...]:
+    """The exceptions of an exception group, also of the `exceptiongroup` backport and of trio."""
+    members = getattr(error, "exceptions", None)
+    if not isinstance(members, (tuple, list)):
+        return ()
+    return tuple(member for member in members if isinstance(member, BaseException))
+
+
+def _entry(error: BaseException, max_frames: int) -> dict[str, Any]:
+    entry: dict[str, Any] = {"id": ids.segment_id(), "type": type(error).__name__}
+    message = _message(error)
+    if message:
+        entry["message"] = message
+    stack, truncated = frames(error.__traceback__, max_frames)
+    if stack:
+        entry["stack"] = stack
+    if truncated:
+        entry["truncated"] = truncated
+    return entry
+
+
+def _message(error: BaseException) -> str:
+    try:
+        message = str(error)
+    except Exception:
+        return ""
+    if len(message) > MAX_MESSAGE_CHARS:
+        return message[:MAX_MESSAGE_CHARS] + "…"
+    return message
+
+
+def frames(traceback: TracebackType | None, most: int) -> tuple[list[dict[str, Any]], int]:
+    """The frames of a traceback as [{"path", "line", "label"}], innermost first, and how many were left out."""
+    found = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if not code.co_filename.startswith(_PACKAGE):
+            found.append((code, traceback.tb_lineno))
+        traceback = traceback.tb_next
+    kept = found[len(found) - most :] if most < len(found) else found
+    kept.reverse()
+    stack = [{"path": code.co_filename, "line": line, "label": code.co_name} for code, line in kept]
+    return stack, len(found) - len(kept)
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed under us
+        return ""
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether an exception that ends a piece of work means that the work failed.
+
+    An `Exception` does. KeyboardInterrupt, SystemExit, GeneratorExit, asyncio's, trio's and
+    anyio's cancellation derive from BaseException alone: they stop the work from outside.
+    A group is a failure if any of its members is.
+    """
+    if isinstance(error, Exception):
+        return True
+    return any(is_failure(member) for member in _members(error))

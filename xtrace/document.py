@@ -1,0 +1,381 @@
+"""Entity -> segment document. Alone in knowing the limits of the wire, and what is done about them.
+
+Nothing here raises because of what an application put in: a value that X-Ray refuses is
+repaired, and the repair counted. Names and limits: AWS X-Ray Developer Guide, "Segment documents".
+"""
+
+from __future__ import annotations
+
+import json.encoder
+import platform
+import re
+from math import isfinite
+from operator import itemgetter
+
+from . import naming, values
+from ._version import __version__
+from .model import GOOD_CHARS, GOOD_KEYS, UNINDEXED, Segment
+from .values import LARGEST_INTEGER, SMALLEST_INTEGER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeAlias
+
+    from .ledger import Ledger
+    from .model import Entity, Owner
+
+    Writer: TypeAlias = Callable[[dict[str, Any], Any, Ledger], None]
+
+MAX_ANNOTATION_KEY = 500
+MAX_FIELD_CHARS = 250
+MAX_AWS_CHARS = 1024
+"""Of a text in the aws block: ARNs, queue URLs and object keys are longer than 250."""
+MAX_SQL_CHARS = 8192
+MAX_LINKS = 20
+NAMESPACES = ("aws", "remote")
+MAX_EMBEDDED_DEPTH = 50
+"""Levels of subsegments within one document; deeper ones travel on their own."""
+
+SDK = {"sdk": "xtrace for Python", "sdk_version": __version__}
+RUNTIME = {
+    "runtime": platform.python_implementation(),
+    "runtime_version": platform.python_version(),
+}
+
+_refused_in_key = re.compile(r"[^A-Za-z0-9_]")
+# Programs that build annotation keys from values would fill it; their keys are looked at each time.
+_MAX_GOOD_KEYS = 10_000
+_start_time = itemgetter("start_time")
+
+
+# -- documents ---------------------------------------------------------------------------------
+
+
+def documents(batch: list[Entity], ledger: Ledger) -> list[dict[str, Any]]:
+    """The documents of entities that are sent together: subsegments inside their parents, and those
+    whose parent isn't among them as documents of their own.
+    """
+    made = describe(batch, ledger)
+    outermost = []
+    crowded = []
+    for entity, document in made.items():
+        around = made.get(entity._parent)  # type: ignore[arg-type]
+        if around is None:
+            place(document, entity)
+            outermost.append(document)
+        elif "subsegments" in around:
+            around["subsegments"].append(document)
+            crowded.append(around)
+        else:
+            around["subsegments"] = [document]
+    for around in crowded:
+        around["subsegments"].sort(key=_start_time)
+    return outermost
+
+
+def describe(batch: list[Entity], ledger: Ledger) -> dict[Entity, dict[str, Any]]:
+    """What the document of each entity says of the entity itself, without its place in the trace."""
+    made: dict[Entity, dict[str, Any]] = {}
+    for entity in batch:
+        name = entity.name
+        try:
+            name = naming.known[name]
+        except (KeyError, TypeError):
+            name = naming.clean(name, ledger)
+        annotations = entity._annotations
+        metadata = entity._metadata
+        if annotations and metadata and entity._checked and entity.end_time is not None:
+            # The same as below for what most entities with content are. One literal with all the
+            # keys makes the dict large enough at once.
+            document: dict[str, Any] = {
+                "name": name,
+                "id": entity.id,
+                "start_time": entity.start_time,
+                "end_time": entity.end_time,
+                "annotations": annotations,
+                "metadata": metadata,
+            }
+        else:
+            document = {"name": name, "id": entity.id, "start_time": entity.start_time}
+            if entity.end_time is None:
+                document["in_progress"] = True
+            else:
+                document["end_time"] = entity.end_time
+            if metadata:
+                _metadata(document, metadata, ledger)
+            if annotations:
+                _annotations(document, annotations, ledger)
+        namespace = entity.namespace
+        # "local" and the like are left out: some collectors refuse the whole document for them.
+        if namespace is not None and namespace in NAMESPACES:
+            document["namespace"] = namespace
+        if entity._more:
+            for field, content in entity._more.items():
+                if content and field in _WRITERS:
+                    _WRITERS[field](document, content, ledger)
+        made[entity] = document
+    return made
+
+
+def place(document: dict[str, Any], entity: Entity) -> None:
+    """Add to an entity's fields where it stands, which makes them a document of its own."""
+    document["trace_id"] = entity.trace_id
+    parent_id = entity.parent_id
+    if parent_id is not None:
+        document["parent_id"] = parent_id
+    if not isinstance(entity, Segment):
+        document["type"] = "subsegment"
+        return
+    owner = entity._owner
+    constant = owner.constant
+    if constant is None:
+        constant = owner.constant = _constant(owner)
+    if entity._more is None:
+        document.update(constant)
+    else:
+        _merge(document, constant)
+
+
+def _merge(document: dict[str, Any], constant: dict[str, Any]) -> None:
+    """Add what is the same for all segments of a process to what one segment says itself."""
+    for field, content in constant.items():
+        own = document.get(field)
+        if own is None:
+            document[field] = content
+        elif isinstance(own, dict) and isinstance(content, dict):
+            document[field] = {**content, **own}
+            if field == "aws" and isinstance(own.get("xray"), dict):
+                document[field]["xray"] = {**content["xray"], **own["xray"]}
+
+
+def _constant(owner: Owner) -> dict[str, Any]:
+    version = {} if owner.service_version is None else {"version": owner.service_version}
+    origin = {} if owner.origin is None else {"origin": owner.origin}
+    return {
+        "service": {**RUNTIME, **version},
+        "aws": {**owner.environment, "xray": SDK},
+        **origin,
+    }
+
+
+# -- fields ------------------------------------------------------------------------------------
+# One function a field: it puts the content of the entity's field into the document, as X-Ray
+# accepts it. What the entity holds is never changed, only replaced in the document.
+
+
+def _annotations(document: dict[str, Any], content: dict[Any, Any], ledger: Ledger) -> None:
+    repaired: dict[str, Any] = {}
+    unindexed: dict[str, Any] = {}
+    for key, value in content.items():
+        key = _annotation_key(key, ledger)
+        value = _annotation_value(value, ledger)
+        (unindexed if isinstance(value, (dict, list)) else repaired)[key] = value
+    if repaired:
+        document["annotations"] = repaired
+    if unindexed:
+        ledger.repair("annotation moved to metadata")
+        document["metadata"] = {**document.get("metadata", {}), UNINDEXED: unindexed}
+
+
+def _annotation_key(key: object, ledger: Ledger) -> str:
+    name = key if isinstance(key, str) else values.text(key)
+    accepted = _refused_in_key.sub("_", name)[:MAX_ANNOTATION_KEY] or "_"
+    if accepted != key:
+        ledger.repair("annotation key")
+    elif len(GOOD_KEYS) < _MAX_GOOD_KEYS:
+        GOOD_KEYS.add(accepted)
+    return accepted
+
+
+def _annotation_value(value: Any, ledger: Ledger) -> object:
+    """The value as a string, number or boolean; a dict or list stays one, for the metadata."""
+    accepted = value if type(value) in (str, int, float, bool) else values.to_json(value)
+    if isinstance(accepted, (dict, list, bool)):
+        return accepted
+    if isinstance(accepted, int) and SMALLEST_INTEGER <= accepted <= LARGEST_INTEGER:
+        return accepted
+    if isinstance(accepted, float) and isfinite(accepted):
+        return accepted
+    text = values.text(accepted)
+    if len(text) > GOOD_CHARS:
+        text = text[: GOOD_CHARS - 1] + "…"
+    if text is not value:
+        ledger.repair("annotation value")
+    return text
+
+
+def _metadata(document: dict[str, Any], content: dict[Any, Any], ledger: Ledger) -> None:
+    for namespace in content:
+        if type(namespace) is not str or namespace.startswith("AWS."):
+            ledger.repair("metadata namespace")
+            content = {_namespace(name): group for name, group in content.items()}
+            break
+    document["metadata"] = content
+
+
+def _namespace(name: object) -> str:
+    text = values.text(name)
+    return "_" + text if text.startswith("AWS.") else text
+
+
+def _http(document: dict[str, Any], content: dict[Any, Any], ledger: Ledger) -> None:
+    document["http"] = {
+        part: _short_texts(group, MAX_FIELD_CHARS, ledger) for part, group in content.items()
+    }
+
+
+def _block(field: str, most: int) -> Writer:
+    def write(document: dict[str, Any], content: dict[Any, Any], ledger: Ledger) -> None:
+        document[field] = _short_texts(content, most, ledger)
+
+    return write
+
+
+def _short_texts(group: Any, most: int, ledger: Ledger) -> Any:
+    """A block with its texts in at most so many characters."""
+    if isinstance(group, dict):
+        for value in group.values():
+            if type(value) is str and len(value) > most:
+                ledger.shorten()
+                return {key: _short(each, most) for key, each in group.items()}
+    return group
+
+
+def _short(value: object, most: int) -> object:
+    return value[: most - 1] + "…" if type(value) is str and len(value) > most else value
+
+
+def _user(document: dict[str, Any], content: object, ledger: Ledger) -> None:
+    document["user"] = _short(values.text(content), MAX_FIELD_CHARS)
+
+
+def _links(document: dict[str, Any], content: list[Any], ledger: Ledger) -> None:
+    if len(content) > MAX_LINKS:
+        ledger.repair("links")
+    document["links"] = content[:MAX_LINKS]
+
+
+def _as_it_is(field: str) -> Writer:
+    def write(document: dict[str, Any], content: object, ledger: Ledger) -> None:
+        document[field] = content
+
+    return write
+
+
+_WRITERS: dict[str, Writer] = {
+    "aws": _block("aws", MAX_AWS_CHARS),
+    "cause": _as_it_is("cause"),
+    "error": _as_it_is("error"),
+    "fault": _as_it_is("fault"),
+    "http": _http,
+    "links": _links,
+    "origin": _as_it_is("origin"),
+    "precursor_ids": _as_it_is("precursor_ids"),
+    "resource_arn": _as_it_is("resource_arn"),
+    "service": _block("service", MAX_FIELD_CHARS),
+    "sql": _block("sql", MAX_SQL_CHARS),
+    "throttle": _as_it_is("throttle"),
+    "user": _user,
+}
+
+
+# -- encoding ----------------------------------------------------------------------------------
+
+
+def encode(document: dict[str, Any]) -> bytes:
+    """The document as strict JSON in UTF-8.
+
+    Tries the fast way first, and the slow one if a value stops it.
+    """
+    try:
+        data = dumps(document)
+        if _is_checked or b'"metadata":' not in data or not _looks_odd(data):
+            return data
+    except Exception:  # of the application's values: a cycle, NaN, a tuple as key, a race, ...
+        pass
+    return dumps(_plain(document))
+
+
+def _plain(document: dict[str, Any]) -> dict[str, Any]:
+    """A copy in which everything is strict JSON; the nesting of subsegments is no value's depth."""
+    copy = {key: values.plain(value) for key, value in document.items() if key != "subsegments"}
+    if "subsegments" in document:
+        copy["subsegments"] = [_plain(child) for child in document["subsegments"]]
+    return copy
+
+
+def _orjson_dumps() -> Callable[[Any], bytes]:
+    import orjson
+
+    ask_to_json = (
+        orjson.OPT_PASSTHROUGH_SUBCLASS
+        | orjson.OPT_PASSTHROUGH_DATETIME
+        | orjson.OPT_PASSTHROUGH_DATACLASS
+    )
+    orjson_dumps, to_json = orjson.dumps, values.to_json
+    return lambda value: orjson_dumps(value, to_json, ask_to_json)
+
+
+def _standard_dumps() -> Callable[[Any], bytes]:
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:  # a Python without the C accelerator
+        python_encode = json.JSONEncoder(
+            ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=values.to_json
+        ).encode
+        return lambda value: python_encode(value).encode()
+    # The C encoder itself, made once: json.dumps makes one a call, which costs as much as its use.
+    chunks = make(
+        None, values.to_json, json.encoder.encode_basestring, None, ":", ",", False, False, False
+    )
+    join = "".join
+    return lambda value: join(chunks(value, 0)).encode()
+
+
+# Digits and opening brackets of a document, everything else blank.
+_SHAPE = bytes(48 if 48 <= byte < 58 else 123 if byte in b"{[" else 32 for byte in range(256))
+_LONG_NUMBER = b"0" * len(str(LARGEST_INTEGER))
+_MANY_BRACKETS = 200
+
+
+def _looks_odd(data: bytes) -> bool:
+    """Whether a document may hold an integer, or a depth, that orjson refuses and json doesn't."""
+    shape = data.translate(_SHAPE)
+    return _LONG_NUMBER in shape or shape.count(b"{") > _MANY_BRACKETS
+
+
+try:
+    dumps = _orjson_dumps()
+    _is_checked = True
+except ImportError:
+    dumps = _standard_dumps()
+    _is_checked = False
+
+
+# -- shortening --------------------------------------------------------------------------------
+
+_CUTS = (16384, 4096, 1024, 256, 64)
+_ESSENTIAL = {
+    *("id", "trace_id", "parent_id", "type", "start_time", "end_time", "in_progress"),
+    *("namespace", "error", "fault", "throttle", "origin"),
+}
+
+
+def shortened(document: dict[str, Any], limit: int) -> bytes | None:
+    """The document of one entity in at most `limit` bytes: its largest values cut, with a mark.
+
+    None if not even its name and ids fit.
+    """
+    whole = _plain(document)
+    for most in _CUTS:
+        data = dumps({key: values.cut(value, most) for key, value in whole.items()})
+        if len(data) <= limit:
+            return data
+    kept = {key: value for key, value in whole.items() if key in _ESSENTIAL}
+    kept["metadata"] = {"xtrace": {"shortened": "[the rest was too large to send]"}}
+    for name_chars in (100, 20):
+        kept["name"] = whole["name"][:name_chars]
+        data = dumps(kept)
+        if len(data) <= limit:
+            return data
+    return None

@@ -1,0 +1,146 @@
+"""The registry of integrations: one file here for each library, named like it.
+
+An integration is a module with
+
+    LIBRARY   the module whose import it waits for
+    patch(patcher)   replaces what it must, by patcher.wrap() and patcher.replace()
+
+It knows its library, the shared pieces (_wrap, _http, _sql) and the core, and no sibling.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+
+from .. import faults
+from ..default import recorder
+from ..errors import MissingLibrary, UnknownIntegration
+from ._wrap import Patcher
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+INTEGRATIONS = ("flask", "requests", "sqlite3")
+"""Every integration, sorted; a test compares with the folder."""
+
+_asked_for: set[str] = set()
+_hooked: set[str] = set()
+_applied: dict[str, Patcher] = {}
+
+
+def patch(libraries: str | Iterable[str]) -> None:
+    """Trace the calls of libraries, by name: now if they are imported, else when they are.
+
+    Raises UnknownIntegration or MissingLibrary before anything is patched; what an integration
+    itself raises for a library that is imported already is passed on, with nothing half patched.
+    """
+    if not recorder.enabled:
+        return
+    names = [libraries] if isinstance(libraries, str) else list(libraries)
+    for name in names:
+        _check(name)
+    for name in names:
+        _asked_for.add(name)
+        _patch_when_imported(name)
+
+
+def patch_all() -> None:
+    """Trace the calls of every library that there is an integration for."""
+    if not recorder.enabled:
+        return
+    for name in INTEGRATIONS:
+        _asked_for.add(name)
+        try:
+            _patch_when_imported(name)
+        except Exception as error:
+            faults.report(f"integration:{name}", f"{name} isn't traced", error)
+
+
+def unpatch(libraries: str | Iterable[str] | None = None) -> None:
+    """Put back what patch() replaced, for these libraries or for all."""
+    names = [libraries] if isinstance(libraries, str) else libraries
+    for name in list(INTEGRATIONS if names is None else names):
+        _asked_for.discard(name)
+        patcher = _applied.pop(name, None)
+        if patcher is not None:
+            patcher.undo()
+
+
+def patched() -> tuple[str, ...]:
+    """The integrations in force: their library is imported and patched."""
+    return tuple(sorted(_applied))
+
+
+def _check(name: str) -> None:
+    if name not in INTEGRATIONS:
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, INTEGRATIONS, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise UnknownIntegration(
+            f"No integration named {name!r}.{hint} Known: {', '.join(INTEGRATIONS)}."
+        )
+    library = _module(name).LIBRARY
+    if library not in sys.modules and find_spec(library.partition(".")[0]) is None:
+        raise MissingLibrary(
+            f"The {name} integration needs {library}. Install it with: pip install {library}"
+        )
+
+
+def _module(name: str) -> Integration:
+    module: Integration = import_module(f".{name}", __name__)
+    return module
+
+
+def _patch_when_imported(name: str) -> None:
+    library = _module(name).LIBRARY
+    if library in sys.modules and not _is_half_imported(library):
+        _apply(name)
+    elif name not in _hooked:
+        from wrapt import register_post_import_hook
+
+        _hooked.add(name)
+        register_post_import_hook(lambda module: _imported(name), library)
+
+
+def _is_half_imported(library: str) -> bool:
+    spec = getattr(sys.modules[library], "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))
+
+
+def _imported(name: str) -> None:
+    """The library was imported: patch it, if that is still wanted. Never fails the import."""
+    _hooked.discard(name)
+    if name in _asked_for:
+        try:
+            _apply(name)
+        except Exception as error:
+            faults.report(f"integration:{name}", f"{name} isn't traced", error)
+
+
+def _apply(name: str) -> None:
+    if name in _applied:
+        return
+    patcher = Patcher(name)
+    try:
+        _module(name).patch(patcher)
+    except BaseException:
+        patcher.undo()
+        raise
+    _applied[name] = patcher
+
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Integration(Protocol):
+        """What a module of this package looks like from here."""
+
+        LIBRARY: str
+
+        def patch(self, patcher: Patcher) -> None:
+            """Replace what must be replaced."""
+            ...

@@ -1,0 +1,152 @@
+"""HTTP, once for all libraries: an outgoing call is a subsegment, an incoming request a segment."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from .. import faults, header, redaction
+from ..model import Subsegment
+from ..naming import without_port
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+    from typing import Any
+
+    from ..model import Segment
+    from ..recorder import Recorder
+
+UNKNOWN_HOST = "unknown host"
+
+
+# -- outgoing ----------------------------------------------------------------------------------
+
+
+def outgoing_call(
+    recorder: Recorder, method: str, url: str, headers: MutableMapping[str, str]
+) -> Subsegment:
+    """The subsegment of a call, begun by `with`; the trace header is in `headers` already.
+
+    It is named by the host, has the namespace "remote", and records method and URL. Without an
+    open segment it is an entity on which nothing is kept, and no header is written.
+    """
+    call = recorder.in_call(UNKNOWN_HOST, "remote")
+    with faults.absorb("http"):
+        if call.sampled:
+            call.name = host(url)
+            call.http["request"] = {
+                "method": method.upper(),
+                "url": recorded_url(recorder, url),
+            }
+        recorder.inject(headers, call)
+    return call
+
+
+def answered(call: Subsegment, status: int, content_length: object = None) -> None:
+    """Record what a call was answered with; 4xx and 5xx set the flags."""
+    if not call.sampled:
+        return
+    with faults.absorb("http"):
+        call.put_http_meta("status", status)
+        length = _length(content_length)
+        if length is not None:
+            call.put_http_meta("content_length", length)
+
+
+def host(url: str) -> str:
+    """The host of a URL, in lower case, without port and user."""
+    try:
+        return urlsplit(url).hostname or UNKNOWN_HOST
+    except ValueError:
+        return UNKNOWN_HOST
+
+
+def recorded_url(recorder: Recorder, url: str) -> str:
+    """The URL as it is recorded: never with a password, and without its query unless asked for."""
+    return redaction.url(url) if recorder.redact else redaction.without_credentials(url)
+
+
+def _length(value: object) -> int | None:
+    try:
+        return int(value)  # type: ignore[call-overload, no-any-return]
+    except (TypeError, ValueError):
+        return None
+
+
+# -- incoming ----------------------------------------------------------------------------------
+
+
+def incoming_request(
+    recorder: Recorder,
+    trace_header: str | None,
+    traceparent: str | None,
+    host: str | None,
+    method: str,
+    path: str,
+) -> Segment:
+    """The segment of a request, not begun yet: named, joined to the caller's trace, and sampled.
+
+    trace_header, traceparent: the values of these headers, if the request has them.
+    host: with or without the port; names the segment where names go by host.
+    """
+    came_in = header.parse(trace_header) if trace_header else header.NO_HEADER
+    if traceparent and not came_in:
+        came_in = header.parse_traceparent(traceparent)
+    name = recorder.service
+    if recorder.naming is not None:
+        with faults.absorb("naming"):
+            name = recorder.naming.name(host, name)
+    request = None
+    if came_in.sampled is None and recorder.sampling:
+        request = {
+            "service": name,
+            "host": without_port(host) if host else None,
+            "method": method,
+            "path": path,
+        }
+    return recorder.in_segment(name, header=came_in, request=request)
+
+
+def describe_request(
+    segment: Segment,
+    method: str,
+    url: str,
+    user_agent: str | None,
+    client: str | None,
+    forwarded_for: str | None,
+) -> None:
+    """Record what a request looks like.
+
+    url: whole, as the caller sees it. client: the peer's address; forwarded_for: the header
+    X-Forwarded-For, whose first address counts as the client's.
+    """
+    request: dict[str, Any] = {
+        "method": method,
+        "url": recorded_url(segment._owner, url),  # type: ignore[arg-type]
+    }
+    if user_agent:
+        request["user_agent"] = user_agent
+    if forwarded_for:
+        request["client_ip"] = forwarded_for.split(",", 1)[0].strip()
+        request["x_forwarded_for"] = True
+    elif client:
+        request["client_ip"] = client
+    segment.http["request"] = request
+
+
+def describe_response(segment: Segment, status: int, content_length: object = None) -> None:
+    """Record the final response; its status sets the flags."""
+    response: dict[str, Any] = {"status": status}
+    length = _length(content_length)
+    if length is not None:
+        response["content_length"] = length
+    segment.http["response"] = response
+    segment.apply_status_code(status)
+
+
+def response_header(segment: Segment) -> str:
+    """The X-Amzn-Trace-Id of a response: "Root=...", and the decision if the caller asked for it."""
+    came_in = segment.header
+    if came_in is not None and came_in.asks:
+        return f"Root={segment.trace_id};Sampled={segment.sampled:d}"
+    return f"Root={segment.trace_id}"

@@ -1,0 +1,150 @@
+"""Trace statements of sqlite3. connect() makes connections of a subclass, by its own `factory`.
+
+sqlite3's classes can't be changed in place; a subclass keeps isinstance, `with`, the C-level
+checks and the application's own factories, of which a subclass is made too.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sqlite3
+
+from .. import faults
+from ..default import recorder
+from ._sql import Database, statement_call
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ._wrap import Patcher
+
+LIBRARY = "sqlite3"
+
+_FACTORY_POSITION = 5
+
+
+def patch(patcher: Patcher) -> None:
+    """Wrap connect, under both names that it has."""
+    patcher.wrap(sqlite3, "connect", _connect)
+    patcher.wrap(sqlite3.dbapi2, "connect", _connect)
+
+
+def _connect(
+    connect: Callable[..., Any], instance: object, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    if len(args) > _FACTORY_POSITION:
+        before, factory, after = args[:_FACTORY_POSITION], args[_FACTORY_POSITION], args[6:]
+        args = (*before, _traced_connection(factory), *after)
+    else:
+        factory = kwargs.get("factory") or sqlite3.Connection
+        kwargs = {**kwargs, "factory": _traced_connection(factory)}
+    connection = connect(*args, **kwargs)
+    with faults.absorb("integration:sqlite3"):
+        path = args[0] if args else kwargs.get("database")
+        connection._xtrace_database = _describe(path)
+    return connection
+
+
+def _describe(path: Any) -> Database:
+    text = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else str(path)
+    location = text.removeprefix("file:").partition("?")[0]
+    return Database(
+        os.path.basename(location) or ":memory:",
+        "sqlite",
+        {
+            "url": f"sqlite:///{location}",
+            "database_type": "SQLite",
+            "database_version": sqlite3.sqlite_version,
+            "driver_version": "sqlite3",
+        },
+    )
+
+
+_UNKNOWN = _describe(":memory:")
+
+
+@functools.lru_cache(maxsize=256)
+def _traced_cursor(base: Any) -> Any:
+    """The subclass of a cursor class that traces its statements."""
+    if not _is_class(base) or hasattr(base, "_xtrace"):
+        return base
+
+    base_execute, base_executemany = base.execute, base.executemany
+    base_executescript = base.executescript
+
+    def execute(self: Any, sql: Any, /, *parameters: Any) -> Any:
+        with statement_call(recorder, _database(self), sql):
+            return base_execute(self, sql, *parameters)
+
+    def executemany(self: Any, sql: Any, parameters: Any, /) -> Any:
+        with statement_call(recorder, _database(self), sql):
+            return base_executemany(self, sql, parameters)
+
+    def executescript(self: Any, sql_script: Any, /) -> Any:
+        with statement_call(recorder, _database(self), sql_script):
+            return base_executescript(self, sql_script)
+
+    traced: Any = type(
+        base.__name__,
+        (base,),
+        {
+            "__doc__": base.__doc__,
+            "__module__": base.__module__,
+            "__slots__": (),
+            "_xtrace": True,
+            "execute": functools.wraps(base_execute)(execute),
+            "executemany": functools.wraps(base_executemany)(executemany),
+            "executescript": functools.wraps(base_executescript)(executescript),
+        },
+    )
+    return traced
+
+
+@functools.lru_cache(maxsize=256)
+def _traced_connection(base: Any) -> Any:
+    """The subclass of a connection class whose cursors are traced."""
+    if not _is_class(base) or hasattr(base, "_xtrace_database"):
+        return base
+
+    base_cursor = base.cursor
+
+    def cursor(self: Any, factory: Any = sqlite3.Cursor) -> Any:
+        return base_cursor(self, _traced_cursor(factory))
+
+    # The shortcuts make their cursors in C, past cursor().
+    def execute(self: Any, sql: Any, /, *parameters: Any) -> Any:
+        return self.cursor().execute(sql, *parameters)
+
+    def executemany(self: Any, sql: Any, parameters: Any, /) -> Any:
+        return self.cursor().executemany(sql, parameters)
+
+    def executescript(self: Any, sql_script: Any, /) -> Any:
+        return self.cursor().executescript(sql_script)
+
+    traced: Any = type(
+        base.__name__,
+        (base,),
+        {
+            "__doc__": base.__doc__,
+            "__module__": base.__module__,
+            "_xtrace_database": _UNKNOWN,
+            "cursor": functools.wraps(base_cursor)(cursor),
+            "execute": functools.wraps(base.execute)(execute),
+            "executemany": functools.wraps(base.executemany)(executemany),
+            "executescript": functools.wraps(base.executescript)(executescript),
+        },
+    )
+    return traced
+
+
+def _is_class(factory: Any) -> bool:
+    """Whether a factory is a class: of a function, no subclass can be made."""
+    return isinstance(factory, type)
+
+
+def _database(cursor: Any) -> Database:
+    database: Database = getattr(cursor.connection, "_xtrace_database", _UNKNOWN)
+    return database

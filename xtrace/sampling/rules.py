@@ -1,0 +1,184 @@
+"""Sampling rule files (version 1 and 2), and which rule matches a request. Pure."""
+
+from __future__ import annotations
+
+import os
+
+from ..errors import InvalidSamplingRules
+from ..naming import wildcard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+SUPPORTED_VERSIONS = (1, 2)
+
+DEFAULT_RULES: dict[str, Any] = {"version": 2, "default": {"fixed_target": 1, "rate": 0.05}}
+"""What holds without a rule file: the first request of each second, and 5 % of the others."""
+
+_NUMBERS = ("fixed_target", "rate")
+_KNOWN_FIELDS = frozenset(
+    ("description", "host", "service_name", "http_method", "url_path", *_NUMBERS)
+)
+
+
+class Rule:
+    """One rule of a file.
+
+    fixed_target: requests a second, in this process, that are recorded before the rate applies.
+    rate: fraction of the others, 0 to 1. host, method, path: patterns with "*" and "?".
+    """
+
+    __slots__ = ("_checks", "description", "fixed_target", "host", "method", "path", "rate")
+
+    def __init__(
+        self,
+        fixed_target: float,
+        rate: float,
+        host: str = "*",
+        method: str = "*",
+        path: str = "*",
+        description: str = "",
+    ) -> None:
+        self.fixed_target = fixed_target
+        self.rate = rate
+        self.host = host
+        self.method = method
+        self.path = path
+        self.description = description
+        self._checks = tuple(
+            (field, check)
+            for field, pattern in (("path", path), ("method", method), ("host", host))
+            if (check := _compiled(pattern)) is not None
+        )
+
+    def matches(self, request: Mapping[str, Any]) -> bool:
+        """Whether the rule is for this request. What a request doesn't say matches any pattern."""
+        for field, check in self._checks:
+            value = request.get(field)
+            if value and not check(value):
+                return False
+        return True
+
+    def __repr__(self) -> str:
+        return (
+            f"<Rule {self.method} {self.host} {self.path}: "
+            f"{self.fixed_target}/s, then {self.rate:.0%}>"
+        )
+
+
+def _compiled(pattern: str) -> Callable[[str], object] | None:
+    """A function that tells whether a text matches; None for a pattern that every text does."""
+    if not pattern.strip("*"):
+        return None
+    if "*" not in pattern and "?" not in pattern:
+        wanted = pattern.lower()
+        return lambda text: text.lower() == wanted
+    if "*" not in pattern[:-1] and "?" not in pattern:
+        prefix = pattern[:-1].lower()
+        return lambda text: text.lower().startswith(prefix)
+    return wildcard(pattern).fullmatch
+
+
+class Rules:
+    """A rule file, read and checked. The default rule comes last and matches everything."""
+
+    __slots__ = ("rules", "source")
+
+    def __init__(self, rules: tuple[Rule, ...], source: str) -> None:
+        self.rules = rules
+        self.source = source
+
+    def match(self, request: Mapping[str, Any]) -> Rule:
+        """The first rule, in the file's order, that is for this request."""
+        for rule in self.rules:
+            if rule.matches(request):
+                return rule
+        return self.rules[-1]
+
+
+def load(rules: Mapping[str, Any] | str | os.PathLike[str]) -> Rules:
+    """Read sampling rules from a dict, or from the path of a JSON file.
+
+    Raises InvalidSamplingRules, which names the file, the rule and the field.
+    """
+    if isinstance(rules, (str, os.PathLike)):
+        import json
+
+        source = f"sampling rules {os.fspath(rules)!r}"
+        try:
+            with open(rules, encoding="utf-8") as file:
+                content = json.load(file)
+        except OSError as error:
+            raise InvalidSamplingRules(f"Can't read {source}: {error.strerror}.") from error
+        except ValueError as error:
+            raise InvalidSamplingRules(f"{source} isn't JSON: {error}.") from error
+    else:
+        source = "sampling rules"
+        content = rules
+    return _Reader(source).read(content)
+
+
+class _Reader:
+    """Checks a rule file and says where it is wrong."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def read(self, content: Any) -> Rules:
+        if not hasattr(content, "get"):
+            raise self._wrong("", f"is {type(content).__name__}, not an object with 'version'")
+        version = content.get("version")
+        if version not in SUPPORTED_VERSIONS or isinstance(version, bool):
+            raise self._wrong("version", f"is {version!r}; write 1 or 2")
+        default = content.get("default")
+        if not hasattr(default, "get"):
+            raise self._wrong(
+                "default", 'is missing; write "default": {"fixed_target": 1, "rate": 0.05}'
+            )
+        for field in default:
+            if field not in _NUMBERS and field != "description":
+                raise self._wrong(f"default.{field}", "isn't allowed: the default rule matches all")
+        rules = content.get("rules", ())
+        if not isinstance(rules, (list, tuple)):
+            raise self._wrong("rules", f"is {type(rules).__name__}, not a list")
+        found = [self._rule(rule, version, f"rules[{i}]") for i, rule in enumerate(rules)]
+        found.append(Rule(*self._numbers(default, "default"), description="default"))
+        return Rules(tuple(found), self.source)
+
+    def _rule(self, rule: Any, version: int, where: str) -> Rule:
+        if not hasattr(rule, "get"):
+            raise self._wrong(where, f"is {type(rule).__name__}, not an object")
+        host_field = "host" if version == 2 else "service_name"
+        patterns = []
+        for field in (host_field, "http_method", "url_path"):
+            pattern = rule.get(field)
+            if not isinstance(pattern, str) or not pattern:
+                raise self._wrong(
+                    f"{where}.{field}", f'is {pattern!r}; write a pattern, as "*" for any'
+                )
+            patterns.append(pattern)
+        for field in rule:
+            if field not in _KNOWN_FIELDS:
+                raise self._wrong(f"{where}.{field}", f"is unknown in version {version}")
+        description = rule.get("description", "")
+        host, method, path = patterns
+        fixed_target, rate = self._numbers(rule, where)
+        return Rule(fixed_target, rate, host, method, path, str(description))
+
+    def _numbers(self, rule: Any, where: str) -> tuple[float, float]:
+        fixed_target, rate = (self._number(rule, field, where) for field in _NUMBERS)
+        if rate > 1:
+            raise self._wrong(f"{where}.rate", f"is {rate}; write a fraction from 0 to 1")
+        return fixed_target, rate
+
+    def _number(self, rule: Any, field: str, where: str) -> float:
+        value = rule.get(field)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+            raise self._wrong(f"{where}.{field}", f"is {value!r}; write a number of at least 0")
+        return value
+
+    def _wrong(self, field: str, what: str) -> InvalidSamplingRules:
+        at = f", {field}" if field else ""
+        return InvalidSamplingRules(f"{self.source}{at} {what}.")

@@ -1,0 +1,273 @@
+"""Every setting, once: its argument of configure(), its environment variable, default and meaning.
+
+The environment wins over the argument, as in the official SDK: who runs a program can overrule
+who wrote it. `xtrace doctor` prints this table with the values in force.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import context, daemon
+from .errors import ConfigurationError, UnknownSetting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, TypedDict
+
+    class Arguments(TypedDict, total=False):
+        """The arguments of configure(). Each is left as it is unless it is given."""
+
+        service: str | None
+        service_version: str | None
+        enabled: bool
+        sampling: bool
+        sampling_rules: Mapping[str, Any] | str | os.PathLike[str] | None
+        sampler: Any
+        daemon_address: str | None
+        emitter: Any
+        max_datagram_bytes: int
+        context_missing: str
+        context: Any
+        streaming: Any
+        streaming_threshold: int
+        max_trace_back: int
+        dynamic_naming: Any
+        plugins: Sequence[str] | None
+        stream_sql: bool
+        redact: bool
+        traceparent: bool
+
+
+class Setting:
+    """One setting. unit: of its value, for people; check: gives the value to use, or raises."""
+
+    __slots__ = ("check", "default", "environment", "meaning", "name", "unit")
+
+    def __init__(
+        self,
+        name: str,
+        default: object,
+        meaning: str,
+        check: Callable[[Setting, Any], Any] | None = None,
+        environment: str | None = None,
+        unit: str = "",
+    ) -> None:
+        self.name = name
+        self.default = default
+        self.meaning = meaning
+        self.check = check
+        self.environment = environment
+        self.unit = unit
+
+    def value(self, given: object, environment: bool = True) -> Any:
+        """The value in force when `given` was asked for: the environment's, if it has one.
+
+        environment: False leaves that out.
+
+        Raises ConfigurationError, with what to write instead.
+        """
+        if environment and self.environment and os.environ.get(self.environment):
+            return self._checked(os.environ[self.environment])
+        return self._checked(given)
+
+    def is_in_environment(self) -> bool:
+        """Whether an environment variable decides."""
+        return bool(self.environment and os.environ.get(self.environment))
+
+    def _checked(self, value: Any) -> Any:
+        return value if self.check is None else self.check(self, value)
+
+    def wrong(self, value: object, instead: str) -> ConfigurationError:
+        """The error for a value that won't do."""
+        where = f" (from {self.environment})" if self.is_in_environment() else ""
+        return ConfigurationError(f"{self.name} is {value!r}{where}. {instead}")
+
+
+_TRUE = frozenset(("y", "yes", "t", "true", "on", "1"))
+_FALSE = frozenset(("n", "no", "f", "false", "off", "0"))
+
+
+def _flag(setting: Setting, value: Any) -> bool:
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in _TRUE or word in _FALSE:
+            return word in _TRUE
+    elif isinstance(value, (bool, int)):
+        return bool(value)
+    raise setting.wrong(value, "Write True or False (in the environment: true or false).")
+
+
+def _whole_number(least: int, most: int) -> Callable[[Setting, Any], int]:
+    def check(setting: Setting, value: Any) -> int:
+        try:
+            if isinstance(value, bool):
+                raise TypeError
+            number = int(value)
+            if number != float(value):
+                raise ValueError
+        except (TypeError, ValueError):
+            raise setting.wrong(value, f"Write a whole number, {least} to {most}.") from None
+        if not least <= number <= most:
+            raise setting.wrong(value, f"Write a whole number, {least} to {most}.")
+        return number
+
+    return check
+
+
+def _text(setting: Setting, value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and value.strip()):
+        return value
+    raise setting.wrong(value, "Write a text that isn't empty.")
+
+
+def _strategy(setting: Setting, value: Any) -> str:
+    if value in context.STRATEGIES:
+        return str(value)
+    raise setting.wrong(value, f"Write one of {', '.join(context.STRATEGIES)}.")
+
+
+def _address(setting: Setting, value: Any) -> daemon.DaemonAddress:
+    if isinstance(value, daemon.DaemonAddress):
+        return value
+    source = setting.environment if setting.is_in_environment() else setting.name
+    return daemon.parse(value or daemon.DEFAULT_ADDRESS, source or setting.name)
+
+
+SETTINGS: dict[str, Setting] = {
+    setting.name: setting
+    for setting in (
+        Setting(
+            "service",
+            None,
+            "Name of this service: of its segments, and of its node on the map.",
+            _text,
+            "AWS_XRAY_TRACING_NAME",
+        ),
+        Setting(
+            "service_version",
+            None,
+            "Version of this service, recorded with each segment.",
+            _text,
+            "XTRACE_SERVICE_VERSION",
+        ),
+        Setting(
+            "enabled",
+            True,
+            "False: nothing is recorded, sent or patched; every call still works.",
+            _flag,
+            "AWS_XRAY_SDK_ENABLED",
+        ),
+        Setting(
+            "sampling",
+            True,
+            "False: every request is recorded unless its caller decided otherwise.",
+            _flag,
+        ),
+        Setting(
+            "sampling_rules",
+            None,
+            "Local sampling rules: a dict, or the path of a JSON file (version 1 or 2).",
+            environment="XTRACE_SAMPLING_RULES",
+        ),
+        Setting("sampler", None, "An object with should_trace(request), in place of the rules."),
+        Setting(
+            "daemon_address",
+            None,
+            "Where the daemon listens: host:port, or tcp:host:port udp:host:port.",
+            _address,
+            "AWS_XRAY_DAEMON_ADDRESS",
+        ),
+        Setting(
+            "emitter",
+            None,
+            "Where traces go: a URL, an object with send_entity(entity), or a list of these. "
+            "None: to the daemon.",
+            environment="XTRACE_EMITTER",
+        ),
+        Setting(
+            "max_datagram_bytes",
+            64_000,
+            "The largest datagram sent, its header included.",
+            _whole_number(1024, 65_507),
+            "XTRACE_MAX_DATAGRAM_BYTES",
+            "bytes",
+        ),
+        Setting(
+            "context_missing",
+            context.LOG_ERROR,
+            "What to do where a segment is needed and none is open: LOG_ERROR, RUNTIME_ERROR, "
+            "IGNORE_ERROR.",
+            _strategy,
+            "AWS_XRAY_CONTEXT_MISSING",
+        ),
+        Setting("context", None, "An object in place of xtrace.context.Context."),
+        Setting(
+            "streaming",
+            None,
+            "An object with is_eligible(segment), asked at each ended subsegment whether the "
+            "segment should send what has ended already.",
+        ),
+        Setting(
+            "streaming_threshold",
+            30,
+            "Ended subsegments that an open segment holds before it sends them early.",
+            _whole_number(0, 1_000_000_000),
+            unit="subsegments",
+        ),
+        Setting(
+            "max_trace_back",
+            10,
+            "Stack frames recorded for each exception.",
+            _whole_number(0, 1000),
+            unit="frames",
+        ),
+        Setting(
+            "dynamic_naming",
+            None,
+            "Segment names by host: a pattern such as '*.example.com', or an object with "
+            "name(host, fallback).",
+        ),
+        Setting("plugins", None, "What the process runs on, to be recorded: EC2Plugin, ECSPlugin."),
+        Setting(
+            "stream_sql",
+            True,
+            "False: no SQL text is recorded, masked or not.",
+            _flag,
+            "XTRACE_STREAM_SQL",
+        ),
+        Setting(
+            "redact",
+            True,
+            "False: SQL literals and URL queries are recorded as they are. For development.",
+            _flag,
+            "XTRACE_REDACT",
+        ),
+        Setting(
+            "traceparent",
+            False,
+            "True: called services get a W3C traceparent beside X-Amzn-Trace-Id.",
+            _flag,
+            "XTRACE_TRACEPARENT",
+        ),
+    )
+}
+
+
+def check(given: Mapping[str, object], environment: bool = True) -> dict[str, Any]:
+    """The values in force for the arguments of configure().
+
+    environment: False leaves the environment variables out of it.
+    Raises UnknownSetting for a name that no setting has, ConfigurationError for a bad value.
+    """
+    for name in given:
+        if name not in SETTINGS:
+            import difflib
+
+            close = difflib.get_close_matches(name, SETTINGS, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise UnknownSetting(
+                f"configure() has no argument {name!r}.{hint} Known: {', '.join(SETTINGS)}."
+            )
+    return {name: SETTINGS[name].value(value, environment) for name, value in given.items()}

@@ -1,0 +1,163 @@
+"""An application's values as JSON: what is written for what JSON doesn't know, and how large it is.
+
+Applies to metadata above all, which takes any object. Nothing here raises because of a value,
+iterates one that isn't a plain container, or follows one into a cycle.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+MAX_DEPTH = 32
+"""Levels of dicts and lists within one value; deeper ones are replaced by a mark."""
+
+SMALLEST_INTEGER = -(2**63)
+LARGEST_INTEGER = 2**63 - 1
+"""Integers beyond are written as text: readers of JSON take them for floats, or refuse them."""
+
+
+def weight(values: Any, levels: int = MAX_DEPTH) -> int:
+    """About how many bytes a dict or list takes as JSON."""
+    total = 0
+    try:
+        for value in values.values() if type(values) is dict else values:
+            kind = type(value)
+            if kind is str or kind is bytes:
+                total += len(value)
+            elif levels and (kind is dict or kind is list or kind is tuple):
+                total += weight(value, levels - 1)
+    except RuntimeError:  # another thread is adding to it
+        pass
+    return total + 16 * len(values)
+
+
+def plain(value: object, levels: int = MAX_DEPTH) -> Any:
+    """A copy of any value in which everything is strict JSON.
+
+    NaN and infinity become None, lone surrogates U+FFFD, integers of more than 64 bits text, keys
+    text as json.dumps has it; what contains itself or nests deeper than `levels` ends in a mark.
+    Everything else as to_json() says.
+    """
+    return _plain(value, levels, ())
+
+
+def _plain(value: Any, levels: int, inside: tuple[int, ...]) -> Any:
+    kind = type(value)
+    if kind is str:
+        return _sound(value)
+    if kind is int:
+        return value if SMALLEST_INTEGER <= value <= LARGEST_INTEGER else text(value)
+    if kind is float:
+        return value if isfinite(value) else None
+    if kind is bool or value is None:
+        return value
+    if id(value) in inside:
+        return "[contains itself]"
+    if levels <= 0:
+        return "[nested too deep]"
+    if kind is dict or kind is list or kind is tuple:
+        inside = (*inside, id(value))
+        if kind is dict:
+            # list(): another thread may be adding to it.
+            return {_key(k): _plain(v, levels - 1, inside) for k, v in list(value.items())}
+        return [_plain(v, levels - 1, inside) for v in list(value)]
+    return _plain(to_json(value), levels - 1, (*inside, id(value)))
+
+
+def _key(key: object) -> str:
+    if isinstance(key, str):
+        return _sound(str.__str__(key))
+    if key is None or isinstance(key, bool):
+        return {None: "null", True: "true", False: "false"}[key]
+    return _sound(text(key))
+
+
+def _sound(value: str) -> str:
+    try:
+        value.encode()
+        return value
+    except UnicodeEncodeError:
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def to_json(value: object) -> object:
+    """What is written for a value that JSON doesn't know.
+
+    Subclasses of str, int, float, dict, list and tuple give the plain value; enum members their
+    value; dates ISO text; bytes text; sets a list; dataclasses a dict; numbers of NumPy a number;
+    classes and functions their name. An iterable of another kind (a generator, a query set, a
+    data frame) isn't iterated: its type's name stands for it. Anything else gives str(value).
+    The result may itself hold such values. Encoders call this for each in turn.
+    """
+    try:
+        return _to_json(value)
+    except Exception:
+        return _type_name(value)
+
+
+def _to_json(value: Any) -> object:
+    if hasattr(value, "_value_") and hasattr(type(value), "__members__"):
+        return value._value_
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, dict):
+        return dict(value)
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=repr)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value).decode("utf-8", "backslashreplace")
+    if hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: getattr(value, name, None) for name in value.__dataclass_fields__}
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
+    if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0:
+        return value.item()
+    if hasattr(type(value), "__iter__"):
+        return _type_name(value)
+    return str(value)
+
+
+def _type_name(value: object) -> str:
+    return f"<{type(value).__module__}.{type(value).__qualname__}>"
+
+
+def text(value: object) -> str:
+    """str(value), also where that fails."""
+    try:
+        return str(value)
+    except Exception:  # Python's own limit for integers (4,300 digits), or a __str__ that raises
+        return _type_name(value)
+
+
+def cut(value: Any, most: int) -> Any:
+    """A copy of a strict JSON value with strings of at most `most` characters, and lists and dicts
+    of at most an eighth of that; a mark says what was left out.
+    """
+    if isinstance(value, str):
+        if len(value) <= most:
+            return value
+        return f"{value[:most]}… [{len(value)} characters, shortened]"
+    room = max(1, most // 8)
+    if isinstance(value, dict):
+        kept = {cut(k, most): cut(v, most) for k, v in list(value.items())[:room]}
+        if len(value) > room:
+            kept["…"] = f"[{len(value) - room} more keys, shortened]"
+        return kept
+    if isinstance(value, list):
+        items = [cut(v, most) for v in value[:room]]
+        if len(value) > room:
+            items.append(f"… [{len(value) - room} more items, shortened]")
+        return items
+    return value

@@ -1,0 +1,163 @@
+"""A trace as text: each segment and subsegment a line, with a bar for when and how long. Pure.
+
+Documents of any origin are drawn: segments, independent subsegments, in progress, in any order;
+what has no parent among them stands at the left.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+BAR_CHARS = 30
+MAX_LABEL_CHARS = 52
+_COLOURS = {"fault": "31", "error": "33", "throttle": "35", "": "32"}
+
+
+class Row:
+    """One line: `label` is indented by `level`; `start` and `end` are seconds since the epoch.
+
+    state: "fault", "throttle", "error" or "". detail: what it did (a request, a statement).
+    """
+
+    __slots__ = ("detail", "end", "in_progress", "label", "level", "start", "state")
+
+    def __init__(self, document: dict[str, Any], level: int, is_segment: bool) -> None:
+        self.level = level
+        self.label = str(document.get("name", "?"))
+        if not is_segment and document.get("namespace"):
+            self.label = f"→ {self.label}"
+        self.start = _seconds(document.get("start_time"))
+        self.in_progress = document.get("end_time") is None
+        self.end = self.start if self.in_progress else _seconds(document["end_time"])
+        self.state = next((s for s in ("fault", "throttle", "error") if document.get(s)), "")
+        self.detail = _detail(document)
+
+
+def rows(documents: list[dict[str, Any]]) -> list[Row]:
+    """The lines of a trace, in order. documents: those of one trace, parsed."""
+    known: dict[object, dict[str, Any]] = {}
+    for document in documents:
+        # A complete document replaces the one in progress, in whichever order they came.
+        before = known.get(document.get("id"))
+        if before is None or before.get("end_time") is None:
+            known[document.get("id")] = document
+    embedded: set[object] = set()
+    for document in known.values():
+        embedded.update(_ids_below(document))
+    tops = [document for id, document in known.items() if id not in embedded]
+    below: dict[object, list[dict[str, Any]]] = {}
+    inside = {id for document in tops for id in (document.get("id"), *_ids_below(document))}
+    roots = []
+    for document in tops:
+        parent = document.get("parent_id")
+        if parent in inside and parent != document.get("id"):
+            below.setdefault(parent, []).append(document)
+        else:
+            roots.append(document)
+    found: list[Row] = []
+    waiting = [(document, 0) for document in sorted(roots, key=_start, reverse=True)]
+    drawn: set[int] = set()
+    while waiting:
+        document, level = waiting.pop()
+        if id(document) in drawn:
+            continue
+        drawn.add(id(document))
+        found.append(Row(document, level, _is_segment(document)))
+        children = [*_embedded(document), *below.get(document.get("id"), ())]
+        waiting.extend((child, level + 1) for child in sorted(children, key=_start, reverse=True))
+    return found
+
+
+def draw(documents: list[dict[str, Any]], colour: bool = False) -> str:
+    """The trace as text, without a newline at the end.
+
+    colour: with terminal colours by state: green, yellow error, magenta throttle, red fault.
+    """
+    lines = rows(documents)
+    if not lines:
+        return "(an empty trace)"
+    begin = min(row.start for row in lines)
+    whole = max(row.end for row in lines) - begin
+    trace_id = next((str(d["trace_id"]) for d in documents if d.get("trace_id")), "?")
+    segments = sum(_is_segment(document) for document in documents)
+    plural = "" if segments == 1 else "s"
+    labels = [_label(row) for row in lines]
+    width = max(map(len, labels))
+    text = [f"{trace_id}  {_duration(whole)}  {segments} segment{plural}"]
+    for row, label in zip(lines, labels, strict=True):
+        bar = _bar(row, begin, whole)
+        took = "open" if row.in_progress else _duration(row.end - row.start)
+        if colour:
+            bar = f"\x1b[{_COLOURS[row.state]}m{bar}\x1b[0m"
+        line = f"  {label:{width}}  {bar}  {took:>8}"
+        notes = "  ".join(note for note in (row.state, row.detail) if note)
+        text.append(f"{line}  {notes}".rstrip())
+    return "\n".join(text)
+
+
+def _label(row: Row) -> str:
+    label = "  " * row.level + row.label
+    return label if len(label) <= MAX_LABEL_CHARS else label[: MAX_LABEL_CHARS - 1] + "…"
+
+
+def _bar(row: Row, begin: float, whole: float) -> str:
+    if whole <= 0:
+        return "█" * BAR_CHARS
+    first = min(BAR_CHARS - 1, int((row.start - begin) / whole * BAR_CHARS))
+    last = max(first + 1, round((row.end - begin) / whole * BAR_CHARS))
+    if row.in_progress:
+        return (" " * first + "▒" * (BAR_CHARS - first))[:BAR_CHARS]
+    return (" " * first + "█" * (last - first)).ljust(BAR_CHARS)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 1:
+        return f"{seconds * 1000:.1f} ms"
+    return f"{seconds:.2f} s"
+
+
+def _detail(document: dict[str, Any]) -> str:
+    http = document.get("http") or {}
+    request, response = http.get("request") or {}, http.get("response") or {}
+    parts = [request.get("method"), request.get("url"), response.get("status")]
+    sql = (document.get("sql") or {}).get("sanitized_query")
+    if sql:
+        parts.append(" ".join(str(sql).split())[:80])
+    cause = document.get("cause")
+    if isinstance(cause, dict):
+        for exception in (cause.get("exceptions") or [])[:1]:
+            parts.append(f"{exception.get('type')}: {exception.get('message', '')}"[:80])
+    return " ".join(str(part) for part in parts if part)
+
+
+def _is_segment(document: dict[str, Any]) -> bool:
+    return "trace_id" in document and document.get("type") != "subsegment"
+
+
+def _embedded(document: dict[str, Any]) -> list[dict[str, Any]]:
+    children = document.get("subsegments")
+    if not isinstance(children, list):
+        return []
+    return [child for child in children if isinstance(child, dict)]
+
+
+def _ids_below(document: dict[str, Any]) -> list[object]:
+    found: list[object] = []
+    waiting = _embedded(document)
+    while waiting:
+        child = waiting.pop()
+        found.append(child.get("id"))
+        waiting.extend(_embedded(child))
+    return found
+
+
+def _start(document: dict[str, Any]) -> float:
+    return _seconds(document.get("start_time"))
+
+
+def _seconds(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0
