@@ -655,7 +655,7 @@ class Segment(Entity):
         self._exceptions = None
         owner.segment_ended(self)
 
-    def unindex(self, batch: list[Entity]) -> None:
+    def _unindex(self, batch: list[Entity]) -> None:
         """Of entities about to be sent, move to the metadata what goes beyond the annotations that
         X-Ray indexes of a trace.
         """
@@ -668,7 +668,7 @@ class Segment(Entity):
                 entity.metadata.setdefault(UNINDEXED, {}).update(entries[room:])
                 self._owner.repaired("annotation moved to metadata")
 
-    def holds_too_much(self) -> bool:
+    def _holds_too_much(self) -> bool:
         """Whether its ended subsegments hold many bytes of metadata. Called after each eighth."""
         for subsegment in self._ended[-WEIGHED_EACH:]:
             if subsegment._metadata:
@@ -795,7 +795,7 @@ class Subsegment(Entity):
         if (
             held > owner.streaming_threshold
             or segment.end_time is not None
-            or (not held & WEIGHED_EACH - 1 and segment.holds_too_much())
+            or (not held & WEIGHED_EACH - 1 and segment._holds_too_much())
         ):
             owner.stream_subsegments(segment)
 

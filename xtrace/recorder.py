@@ -9,14 +9,14 @@ from itertools import islice
 from threading import Lock
 from weakref import WeakSet
 
-from . import faults, ledger, settings
+from . import faults, ledger, model, settings
 from .context import Context
 from .daemon import endpoint_text
 from .decorator import capture
 from .errors import ConfigurationError
 from .header import NAME, TRACEPARENT, TRACESTATE
 from .header import traceparent as format_traceparent
-from .model import INHERITED, MAX_ANNOTATIONS, MAX_OPEN, OPEN, SHOWN, Segment, Subsegment
+from .model import INHERITED, MAX_ANNOTATIONS, OPEN, SHOWN, Segment, Subsegment
 from .naming import UNNAMED, HostNaming
 from .noop import NO_SEGMENT, NO_SUBSEGMENT, UnsampledSegment
 from .sampling.local import LocalSampler
@@ -482,6 +482,7 @@ class Recorder:
         batch: list[Entity] = []
         self._take(segment, batch)
         if batch:
+            batch.reverse()  # the last that ended was taken first
             self._send(batch)
             if not any(emitter.keeps_entities for emitter in self._emitters or ()):
                 # What is begun under them from now on keeps them alive, not all their ancestors:
@@ -502,7 +503,7 @@ class Recorder:
         for entity in batch:
             indexed += len(entity._annotations)
         if indexed > MAX_ANNOTATIONS:
-            segment.unindex(batch)
+            segment._unindex(batch)
         else:
             segment._indexed = indexed
 
@@ -520,11 +521,11 @@ class Recorder:
     def too_many_open(self) -> None:
         """Send the oldest of the open entities as in progress and forget them: nobody ends them."""
         with self._lock:
-            surplus = len(self.open) - MAX_OPEN + MAX_OPEN // 10
+            surplus = len(self.open) - model.MAX_OPEN + model.MAX_OPEN // 10
             oldest = list(islice(self.open, max(0, surplus)))
         faults.log(
             "warning",
-            f"{MAX_OPEN} entities are open; the oldest are sent as in progress. "
+            f"{model.MAX_OPEN} entities are open; the oldest are sent as in progress. "
             "Segments or subsegments are begun and never ended",
             "too many open",
         )

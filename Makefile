@@ -1,0 +1,59 @@
+# The commands of this project. They need python3 (3.10 or newer) and make; the rest they install
+# into folders of this checkout.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+REQUIREMENTS := tests/requirements.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check unit interpreters bench docs format lock clean
+
+help:  ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# A Debian without python3-venv can make no environment; root can install it.
+$(VENV)/ready: $(REQUIREMENTS) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "xtrace needs Python 3.10 or newer; choose one with: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { apt-get -qq update && apt-get -qq install -y python3-venv; } \
+		|| { echo "python3 can't make virtual environments; install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@echo "Installing the development environment into $(VENV) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r $(REQUIREMENTS)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: $(VENV)/ready  ## two services, a collector, twenty requests, and their traces
+	@$(BIN)/python examples/quickstart/demo.py
+
+test: check unit interpreters  ## everything that CI runs
+
+check: $(VENV)/ready  ## lint, types, and the rules of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_house.py
+
+unit: $(VENV)/ready  ## the tests, on this Python
+	$(BIN)/python -m pytest -q -n auto tests
+
+interpreters: $(VENV)/ready  ## the core's tests, on each other supported Python that is found
+	$(BIN)/python tests/support/interpreters.py
+
+bench: $(VENV)/ready  ## xtrace against its peers (see docs/performance.md)
+	$(BIN)/python tests/bench $(BENCH)
+
+docs: $(VENV)/ready  ## run the code in README.md and docs/
+	$(BIN)/python -m pytest -q tests/test_docs.py
+
+format: $(VENV)/ready  ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/ready  ## refresh the pinned development dependencies
+	$(BIN)/python tests/support/lock.py $(REQUIREMENTS)
+
+clean:  ## remove what these commands made
+	rm -rf $(VENV) .venv-* .bench .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -prune -exec rm -rf {} +

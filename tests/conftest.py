@@ -1,0 +1,70 @@
+"""What every test has: our own faults raised, every document checked, a recorder of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+import pytest
+
+from xtrace import emitters, faults
+from xtrace.emitters import udp
+from xtrace.packing import pack
+from xtrace.pytest_plugin import traces
+from xtrace.recorder import Recorder
+from xtrace.testing import Traces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["traces"]
+
+SCHEMA = json.loads(Path(__file__).with_name("segment.schema.json").read_text())
+validator = jsonschema_rs.validator_for(SCHEMA)
+
+
+@pytest.fixture(autouse=True)
+def strict_faults() -> Iterator[None]:
+    """What fails inside xtrace fails the test; tests of the handling itself switch this off."""
+    faults.strict = True
+    faults.counts.clear()
+    faults._quiet_until.clear()
+    yield
+    faults.strict = False
+
+
+@pytest.fixture
+def lenient_faults(strict_faults: None) -> None:
+    """As in production: faults inside xtrace are counted and logged."""
+    faults.strict = False
+
+
+@pytest.fixture(autouse=True)
+def checked_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every document that any test sends obeys the schema and the size limit."""
+
+    def checked_pack(batch: Any, limit: int, ledger: Any) -> Any:
+        packed = pack(batch, limit, ledger)
+        for data, _ in packed:
+            assert len(data) <= limit
+            validator.validate(json.loads(data))
+        return packed
+
+    monkeypatch.setattr(emitters, "pack", checked_pack)
+    monkeypatch.setattr(udp, "pack", checked_pack)
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """A recorder of the test's own, which keeps everything in memory."""
+    recorder = Recorder(service="test", sampling=False, emitter="memory:")
+    yield recorder
+    recorder.clear_trace_entities()
+
+
+@pytest.fixture
+def sent(recorder: Recorder) -> Traces:
+    """What `recorder` has sent."""
+    return Traces(recorder.emitters[0])

@@ -1,0 +1,50 @@
+"""Where the commands find the collector's database."""
+
+from __future__ import annotations
+
+import os
+
+from ..collector.store import Store, StoreError
+from ..errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+ENVIRONMENT = "XTRACE_DB"
+
+
+def default_path() -> str:
+    """The database unless --db or XTRACE_DB names another."""
+    state = os.environ.get("XDG_STATE_HOME") or os.path.join(
+        os.path.expanduser("~"), ".local", "state"
+    )
+    return os.environ.get(ENVIRONMENT) or os.path.join(state, "xtrace", "traces.db")
+
+
+def add_argument(parser: argparse.ArgumentParser) -> None:
+    """Add --db."""
+    parser.add_argument(
+        "--db",
+        metavar="FILE",
+        default=default_path(),
+        help=f"the database (default: {ENVIRONMENT}, else %(default)s)",
+    )
+
+
+def open_existing(path: str) -> Store:
+    """The store to read from. Raises ConfigurationError if there is none."""
+    if not os.path.exists(path):
+        raise ConfigurationError(
+            f"There is no database {path!r} yet. Start the collector with `xtrace collector`, or "
+            "name its database with --db."
+        )
+    return open_store(path)
+
+
+def open_store(path: str) -> Store:
+    """The store in a file. Raises ConfigurationError if it can't be used."""
+    try:
+        return Store(path)
+    except StoreError as error:
+        raise ConfigurationError(str(error)) from error

@@ -1,0 +1,119 @@
+"""Documents from UDP: a thread that does nothing but drain the socket, so that the kernel drops little."""
+
+from __future__ import annotations
+
+import json
+import socket
+from threading import Thread
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEADER = b'{"format":"json","version":1}\n'
+"""What most SDKs write before the document; any JSON object that says the same is accepted."""
+
+RECEIVE_BUFFER_BYTES = 16 * 1024 * 1024
+"""Asked of the kernel, which may give less (net.core.rmem_max)."""
+
+MAX_BATCH = 500
+"""Documents handed on at once."""
+
+SECONDS_BETWEEN_LOOKS = 0.2
+"""How long the socket is waited for before a stop is noticed."""
+
+
+class Receiver:
+    """Receives datagrams of the X-Ray daemon's protocol and hands on their documents in batches.
+
+    endpoint: host and port to listen on; port 0 takes a free one, see `endpoint` then.
+    take: is given each batch, on the receiver's thread. It must be quick.
+    Raises OSError if the endpoint can't be had.
+    """
+
+    def __init__(self, endpoint: tuple[str, int], take: Callable[[list[bytes]], None]) -> None:
+        host, port = endpoint
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+            self._socket.bind((host, port))
+        except OSError:
+            self._socket.close()
+            raise
+        self._socket.settimeout(SECONDS_BETWEEN_LOOKS)
+        self.endpoint: tuple[str, int] = self._socket.getsockname()[:2]
+        self.received = 0
+        self.rejected = 0
+        self._take = take
+        self._stopping = False
+        self._thread = Thread(target=self._run, name="xtrace-receiver", daemon=True)
+
+    def start(self) -> None:
+        """Begin to receive."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Receive what has arrived already, hand it on, and end."""
+        self._stopping = True
+        self._thread.join()
+        self._socket.close()
+
+    def _run(self) -> None:
+        buffer = bytearray(65536)
+        view = memoryview(buffer)
+        while not self._stopping:
+            try:
+                size = self._socket.recv_into(buffer)
+            except TimeoutError:
+                continue
+            self._drain([bytes(view[:size])], buffer, view)
+        self._drain([], buffer, view)
+
+    def _drain(self, datagrams: list[bytes], buffer: bytearray, view: memoryview) -> None:
+        """Read until the socket is empty, handing on whenever a batch is full."""
+        self._socket.setblocking(False)
+        try:
+            while True:
+                if len(datagrams) >= MAX_BATCH:
+                    self._hand_on(datagrams)
+                    datagrams = []
+                datagrams.append(bytes(view[: self._socket.recv_into(buffer)]))
+        except BlockingIOError:
+            pass
+        finally:
+            self._socket.settimeout(SECONDS_BETWEEN_LOOKS)
+        if datagrams:
+            self._hand_on(datagrams)
+
+    def _hand_on(self, datagrams: list[bytes]) -> None:
+        self.received += len(datagrams)
+        documents = []
+        for datagram in datagrams:
+            document = body(datagram)
+            if document is None:
+                self.rejected += 1
+            else:
+                documents.append(document)
+        if documents:
+            self._take(documents)
+
+
+def body(datagram: bytes) -> bytes | None:
+    """The document in a datagram, or None if it isn't of the daemon's protocol.
+
+    A JSON object on the first line must say "format": "json" (in any case) and "version": 1; the
+    document is what follows.
+    """
+    if datagram.startswith(HEADER):
+        return datagram[len(HEADER) :] or None
+    line, newline, document = datagram.partition(b"\n")
+    if not newline or not document:
+        return None
+    try:
+        header = json.loads(line)
+        if str(header["format"]).lower() == "json" and header["version"] == 1:
+            return document
+    except (ValueError, KeyError, TypeError):
+        pass
+    return None
