@@ -10,15 +10,11 @@ from contextvars import ContextVar
 
 from . import faults
 from .errors import SegmentMissing
+from .settings import IGNORE_ERROR, LOG_ERROR, RUNTIME_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .model import Entity
-
-LOG_ERROR = "LOG_ERROR"
-RUNTIME_ERROR = "RUNTIME_ERROR"
-IGNORE_ERROR = "IGNORE_ERROR"
-STRATEGIES = (LOG_ERROR, RUNTIME_ERROR, IGNORE_ERROR)
 
 
 class Context:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from . import context, daemon
+from . import daemon
 from .errors import ConfigurationError, UnknownSetting
 
 TYPE_CHECKING = False
@@ -38,6 +38,13 @@ if TYPE_CHECKING:
         stream_sql: bool
         redact: bool
         traceparent: bool
+
+
+LOG_ERROR = "LOG_ERROR"
+RUNTIME_ERROR = "RUNTIME_ERROR"
+IGNORE_ERROR = "IGNORE_ERROR"
+STRATEGIES = (LOG_ERROR, RUNTIME_ERROR, IGNORE_ERROR)
+"""Values of context_missing."""
 
 
 class Setting:
@@ -123,9 +130,9 @@ def _text(setting: Setting, value: Any) -> str | None:
 
 
 def _strategy(setting: Setting, value: Any) -> str:
-    if value in context.STRATEGIES:
+    if value in STRATEGIES:
         return str(value)
-    raise setting.wrong(value, f"Write one of {', '.join(context.STRATEGIES)}.")
+    raise setting.wrong(value, f"Write one of {', '.join(STRATEGIES)}.")
 
 
 def _address(setting: Setting, value: Any) -> daemon.DaemonAddress:
@@ -196,7 +203,7 @@ SETTINGS: dict[str, Setting] = {
         ),
         Setting(
             "context_missing",
-            context.LOG_ERROR,
+            LOG_ERROR,
             "What to do where a segment is needed and none is open: LOG_ERROR, RUNTIME_ERROR, "
             "IGNORE_ERROR.",
             _strategy,

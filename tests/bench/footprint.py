@@ -1,8 +1,6 @@
-"""How much memory this process occupies. Imports nothing but what Python has loaded anyway."""
+"""How much memory this process occupies. Linux only."""
 
 from __future__ import annotations
-
-import sys
 
 
 def resident_bytes() -> int:
@@ -16,7 +14,6 @@ def resident_bytes() -> int:
 
 def occupied_bytes() -> int:
     """Bytes of all Python objects where PYTHONTRACEMALLOC is set, else resident_bytes()."""
-    tracemalloc = sys.modules.get("tracemalloc")
-    if tracemalloc is not None and tracemalloc.is_tracing():
-        return int(tracemalloc.get_traced_memory()[0])
-    return resident_bytes()
+    import tracemalloc  # not above: what an import brings along is measured with this file too
+
+    return tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else resident_bytes()

@@ -249,6 +249,12 @@ class UdpEmitter(Emitter):
         self.settle()
         self._disconnect()
 
+    def __del__(self) -> None:
+        # A recorder that is thrown away leaves no "unclosed socket" in the application's log.
+        sock = getattr(self, "_socket", None)
+        if sock is not None:
+            sock.close()
+
     def after_fork(self) -> None:
         """Forget the parent's socket, thread and waiting documents."""
         super().after_fork()

@@ -1,11 +1,8 @@
 """The registry of integrations: one file here for each library, named like it.
 
-An integration is a module with
-
-    LIBRARY   the module whose import it waits for
-    patch(patcher)   replaces what it must, by patcher.wrap() and patcher.replace()
-
-It knows its library, the shared pieces (_wrap, _http, _sql) and the core, and no sibling.
+An integration is a module with a function `patch(patcher)`, which replaces what it must by
+patcher.wrap() and patcher.replace(). It is imported when its library is. It knows its library, the
+shared pieces (_wrap, _http, _sql, _wsgi) and the core, and no sibling.
 """
 
 from __future__ import annotations
@@ -23,8 +20,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-INTEGRATIONS = ("flask", "requests", "sqlite3")
-"""Every integration, sorted; a test compares with the folder."""
+INTEGRATIONS = {
+    "flask": "flask",
+    "requests": "requests",
+    "sqlite3": "sqlite3",
+}
+"""Every integration, sorted, and the module whose import it waits for; a test compares with the
+folder."""
 
 _asked_for: set[str] = set()
 _hooked: set[str] = set()
@@ -83,20 +85,15 @@ def _check(name: str) -> None:
         raise UnknownIntegration(
             f"No integration named {name!r}.{hint} Known: {', '.join(INTEGRATIONS)}."
         )
-    library = _module(name).LIBRARY
+    library = INTEGRATIONS[name]
     if library not in sys.modules and find_spec(library.partition(".")[0]) is None:
         raise MissingLibrary(
             f"The {name} integration needs {library}. Install it with: pip install {library}"
         )
 
 
-def _module(name: str) -> Integration:
-    module: Integration = import_module(f".{name}", __name__)
-    return module
-
-
 def _patch_when_imported(name: str) -> None:
-    library = _module(name).LIBRARY
+    library = INTEGRATIONS[name]
     if library in sys.modules and not _is_half_imported(library):
         _apply(name)
     elif name not in _hooked:
@@ -126,7 +123,8 @@ def _apply(name: str) -> None:
         return
     patcher = Patcher(name)
     try:
-        _module(name).patch(patcher)
+        integration: Integration = import_module(f".{name}", __name__)
+        integration.patch(patcher)
     except BaseException:
         patcher.undo()
         raise
@@ -138,8 +136,6 @@ if TYPE_CHECKING:
 
     class Integration(Protocol):
         """What a module of this package looks like from here."""
-
-        LIBRARY: str
 
         def patch(self, patcher: Patcher) -> None:
             """Replace what must be replaced."""

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ..recorder import Recorder
     from ._wrap import Patcher
 
-LIBRARY = "flask"
-
 
 class XRayMiddleware:
     """Traces the requests of one application. Twice changes nothing.

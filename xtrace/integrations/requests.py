@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from ._wrap import Patcher
 
-LIBRARY = "requests"
-
 
 def patch(patcher: Patcher) -> None:
     """Wrap Session.send."""

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from ._wrap import Patcher
 
-LIBRARY = "sqlite3"
-
 _FACTORY_POSITION = 5
 
 
@@ -42,9 +40,10 @@ def _connect(
         factory = kwargs.get("factory") or sqlite3.Connection
         kwargs = {**kwargs, "factory": _traced_connection(factory)}
     connection = connect(*args, **kwargs)
-    with faults.absorb("integration:sqlite3"):
-        path = args[0] if args else kwargs.get("database")
-        connection._xtrace_database = _describe(path)
+    if hasattr(connection, "_xtrace_database"):  # not if a function of the application made it
+        with faults.absorb("integration:sqlite3"):
+            path = args[0] if args else kwargs.get("database")
+            connection._xtrace_database = _describe(path)
     return connection
 
 

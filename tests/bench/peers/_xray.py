@@ -230,9 +230,6 @@ class XRayPeer:
     def flask_untraced(self, times: int) -> float:
         return serve(self._untraced_flask, flask_environ(), times)
 
-    def flask_untraced_unsampled(self, times: int) -> float:
-        return serve(self._untraced_flask, flask_environ(X_Amzn_Trace_Id=NOT_SAMPLED), times)
-
     @cached_property
     def _untraced_connection(self) -> Any:
         import sqlite3

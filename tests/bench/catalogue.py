@@ -1,0 +1,318 @@
+"""What is measured, of whom, and what it is held to: the peers, the workloads and the bars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+# -- peers -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One column of the table.
+
+    module: its file in peers/. environment: the file in requirements/ and the virtual environment.
+    imports: the module that a program imports to use it, or None.
+    counted: whether its instructions are counted; with threads of its own, they would be mixed in.
+    """
+
+    name: str
+    title: str
+    module: str
+    environment: str
+    imports: str | None
+    counted: bool
+
+
+PEERS = {
+    peer.name: peer
+    for peer in (
+        Peer("floor", "floor", "floor", "xtrace", None, True),
+        Peer("xtrace", "xtrace", "xtrace", "xtrace", "xtrace", True),
+        Peer("xtrace-orjson", "+orjson", "xtrace", "xtrace-orjson", "xtrace", True),
+        Peer("official", "official", "official", "official", "aws_xray_sdk.core", True),
+        Peer("otel", "OTel", "otel", "otel", "opentelemetry.sdk.trace", False),
+        Peer("ddtrace", "ddtrace", "ddtrace", "ddtrace", "ddtrace.trace", False),
+    )
+}
+
+OFFICIAL = "official"
+FLOOR = "floor"
+
+# -- bars --------------------------------------------------------------------------------------
+
+EVERY_PEER = "every peer"
+NOTHING = ""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What xtrace's figure must not exceed.
+
+    most: of the ratio to the figure of `against`: a peer's name, or EVERY_PEER for the lowest
+    of all others; with NOTHING it is of the figure itself.
+    title: of its line in the table; the workload's first bar stands in the workload's line.
+    """
+
+    most: float
+    peer: str = "xtrace"
+    against: str = OFFICIAL
+    title: str = ""
+
+
+def _below_every_peer() -> Bar:
+    return Bar(1.0, against=EVERY_PEER, title="  to the best other")
+
+
+# -- workloads ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Part:
+    """A method of the peers that a workload measures.
+
+    per: how many of the workload's units one iteration of the method has.
+    datagrams: how many one iteration must send, where that is always the same.
+    counts: iterations for counting instructions, a few and many; None: too long for that.
+    """
+
+    method: str
+    per: int = 1
+    datagrams: int | None = None
+    title: str = ""
+    counts: tuple[int, int] | None = (200, 1200)
+
+
+def cost(parts: Sequence[float]) -> float:
+    """The figure of a workload with one part: that part's."""
+    return parts[0]
+
+
+def added(parts: Sequence[float]) -> float:
+    """What tracing adds: the first part with it, the second without."""
+    return parts[0] - parts[1]
+
+
+def growth(parts: Sequence[float]) -> float:
+    """How many times a unit costs more in the first part than in the second."""
+    return parts[0] / parts[1]
+
+
+CHUNKS = "chunks"
+IMPORTS = "imports"
+OBJECTS = "objects"
+RESIDENT = "resident"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One line of the table, with more below it for its parts and further bars.
+
+    measured: CHUNKS: CPU time of short interleaved chunks; IMPORTS: in fresh processes that import;
+    OBJECTS, RESIDENT: growth of Python's objects, or of RSS, in a fresh process.
+    figure: from the values of the parts to the workload's.
+    rounds: of the chunks, as a share of those that are asked for; for parts that take long.
+    """
+
+    name: str
+    title: str
+    note: str
+    parts: tuple[Part, ...]
+    bars: tuple[Bar, ...] = ()
+    figure: Callable[[Sequence[float]], float] = cost
+    measured: str = CHUNKS
+    rounds: float = 1.0
+
+
+WORKLOADS = (
+    Workload(
+        "sampled-trace",
+        "sampled trace",
+        "a segment and five subsegments, one inside the other, each with two annotations and a "
+        "dict of five keys as metadata; recorded, encoded and sent",
+        (Part("sampled_trace", datagrams=1),),
+        (Bar(0.35), Bar(0.18, peer="xtrace-orjson", title="  with orjson")),
+    ),
+    Workload(
+        "unsampled-trace",
+        "unsampled trace",
+        "the same calls with in_segment(sampling=0). OTel: the sampler ALWAYS_OFF. ddtrace: a "
+        "parent with sampling priority -1",
+        (Part("unsampled_trace", datagrams=0),),
+        (Bar(0.05),),
+    ),
+    Workload(
+        "captured",
+        "captured function",
+        "one call of a function that returns its argument, decorated with capture; 20 calls to a "
+        "segment, whose own cost is included",
+        (Part("captured", per=20, datagrams=1, counts=(20, 120)),),
+        (Bar(0.36), _below_every_peer()),
+    ),
+    Workload(
+        "captured-async",
+        "captured async function",
+        "the same, awaited; official: capture_async with its AsyncContext",
+        (Part("captured_async", per=20, datagrams=1, counts=(20, 120)),),
+        (Bar(0.30), _below_every_peer()),
+    ),
+    Workload(
+        "captured-streamed",
+        "captured, streamed",
+        "the same function in one segment that stays open, past the streaming threshold: every "
+        "subsegment is encoded and sent by itself",
+        (Part("captured_streamed", counts=(310, 1860)),),
+    ),
+    Workload(
+        "large-segment",
+        "1 of 10,000 to 1 of 10",
+        "a subsegment with two annotations and metadata, in a segment of so many; begin, end and "
+        "making the documents included. They go to an emitter that drops them: sending is a "
+        "system call for each streamed subsegment and one for a whole segment of ten, which "
+        "would hide, or pass for, growth of the SDK's own work. The bar is held against this one",
+        (
+            Part("large_segments", per=10_000, title="subsegment, 1 of 10,000", counts=(1, 2)),
+            Part("small_segments", per=10, title="subsegment, 1 of 10", counts=(20, 120)),
+        ),
+        (Bar(1.25, against=NOTHING),),
+        figure=growth,
+        rounds=0.25,
+    ),
+    Workload(
+        "large-segment-sent",
+        "  the same, times",
+        "the same over UDP, where each streamed subsegment is a datagram, and so a system call, of "
+        "its own",
+        (
+            Part("large_segments_sent", per=10_000, title="sent, 1 of 10,000", counts=(1, 2)),
+            Part("small_segments_sent", per=10, title="sent, 1 of 10", counts=(20, 120)),
+        ),
+        figure=growth,
+        rounds=0.25,
+    ),
+    Workload(
+        "open-siblings",
+        "  the same, times",
+        "so many subsegments of one segment begun, all left open, then ended one by one, as "
+        "concurrent tasks do; dropped instead of sent",
+        (
+            Part("many_siblings", per=4_000, title="open sibling, 1 of 4,000", counts=None),
+            Part("few_siblings", per=10, title="open sibling, 1 of 10", counts=None),
+        ),
+        figure=growth,
+        rounds=0.15,
+    ),
+    Workload(
+        "sampling-first-sight",
+        "sampling, first sight",
+        "LocalSampler.should_trace with ten rules (a reservoir of one a second, then 5 %), of which "
+        "the last matches; a path that was never seen before",
+        (Part("sampling_first_sight"),),
+        (Bar(0.12),),
+    ),
+    Workload(
+        "sampling-repeated",
+        "sampling, repeated",
+        "the same with the same request each time",
+        (Part("sampling_repeated"),),
+        (Bar(0.03),),
+    ),
+    Workload(
+        "header",
+        "header parse + inject",
+        "an incoming trace header parsed, and the header of the current subsegment written into an "
+        "empty dict. OTel: extract and inject of its default propagators. ddtrace: those of "
+        "HTTPPropagator",
+        (Part("header"),),
+        (Bar(0.25),),
+    ),
+    Workload(
+        "flask-sampled",
+        "Flask request, sampled",
+        "what tracing adds to a call of the application's WSGI callable, its body read and closed: "
+        "the traced application minus an untraced one, interleaved in the same process (for "
+        "ddtrace, which patches all applications of a process: in the floor's)",
+        (Part("flask_sampled", datagrams=1), Part("flask_untraced", datagrams=0)),
+        (Bar(0.42),),
+        figure=added,
+    ),
+    Workload(
+        "flask-unsampled",
+        "Flask request, unsampled",
+        "the same with an incoming header that says Sampled=0 (ddtrace: priority -1; OTel: the "
+        "sampler ALWAYS_OFF)",
+        (Part("flask_unsampled", datagrams=0), Part("flask_untraced", datagrams=0)),
+        (Bar(0.15),),
+        figure=added,
+    ),
+    Workload(
+        "sqlite3",
+        "sqlite3 query",
+        "what tracing adds to connection.execute() of a statement with literals; ten to a segment, "
+        "minus the same segment with an untraced connection. OTel doesn't trace that shortcut, so "
+        "there it is cursor().execute()",
+        (
+            Part("sqlite_traced", per=10, datagrams=1, counts=(20, 120)),
+            Part("sqlite_untraced", per=10, datagrams=1, counts=(20, 120)),
+        ),
+        (Bar(0.30),),
+        figure=added,
+    ),
+    Workload(
+        "import",
+        "import, ms",
+        "wall time of the import in a fresh process with compiled files; the median of many",
+        (Part("milliseconds"),),
+        (Bar(0.06),),
+        measured=IMPORTS,
+    ),
+    Workload(
+        "import-modules",
+        "import, modules",
+        "modules loaded beyond those of a bare Python",
+        (Part("modules"),),
+        (Bar(60, against=NOTHING),),
+        measured=IMPORTS,
+    ),
+    Workload(
+        "import-memory",
+        "import, RSS, MiB",
+        "growth of VmRSS by the import",
+        (Part("mebibytes"),),
+        (Bar(0.08),),
+        measured=IMPORTS,
+    ),
+    Workload(
+        "open-segments",
+        "open segments, bytes",
+        "10,000 open segments, each with one open subsegment: bytes of Python's objects "
+        "(tracemalloc) for each pair. xtrace: each in a contextvars context of its own, and with "
+        "model.MAX_OPEN raised, beyond which it forgets the oldest open ones. Official: "
+        "clear_trace_entities() between them",
+        (Part("open_segments"),),
+        (Bar(0.70),),
+        measured=OBJECTS,
+    ),
+    Workload(
+        "open-segments-rss",
+        "open segments, RSS bytes",
+        "the same in another fresh process, as growth of VmRSS",
+        (Part("open_segments"),),
+        (Bar(0.70),),
+        measured=RESIDENT,
+    ),
+)
+
+NOTES = (
+    "CPU time of the calling thread (time.thread_time), in microseconds unless a line says "
+    "otherwise: the lower decile of many chunks of a few milliseconds, interleaved over the peers.",
+    "ratio: of these lower deciles, xtrace to official unless the line says otherwise; held against "
+    "the bar. rounds: the median of the same ratio taken round by round.",
+    "floor: a dict written by hand, json.dumps and one datagram. +orjson: xtrace with orjson "
+    "installed; xtrace without.",
+    "xtrace, official and floor send to a socket that another process drains. OTel and ddtrace "
+    "don't send UDP and leave encoding or sending to other threads: OTel runs its batch span "
+    "processor with an exporter that drops everything, ddtrace its usual writer without an agent. "
+    "So their figures leave out work that the others' include.",
+)

@@ -1,0 +1,81 @@
+"""From values to figures, and from figures to verdicts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from catalogue import EVERY_PEER, NOTHING, Bar, Workload
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one peer's workload gave.
+
+    values: for each part, one value a round. background: CPU microseconds per unit of its other
+    threads. by_median: the figure is the median of the rounds, not their lower decile.
+    """
+
+    peer: str
+    values: list[list[float]]
+    background: float = 0.0
+    by_median: bool = False
+
+    def parts(self) -> list[float]:
+        """The figure of each part."""
+        return [median(part) if self.by_median else lower_decile(part) for part in self.values]
+
+
+def lower_decile(values: Sequence[float]) -> float:
+    """The value that a tenth of the values are below."""
+    return sorted(values)[len(values) // 10]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a figure stands against a bar. ratio: held against it. rounds: median over the rounds."""
+
+    bar: Bar
+    ratio: float
+    rounds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the bar is met."""
+        return self.ratio <= self.bar.most
+
+
+@dataclass(frozen=True)
+class Result:
+    """A workload with what was measured."""
+
+    workload: Workload
+    measured: Mapping[str, Measured]
+
+    def figure(self, peer: str) -> float:
+        """The figure of a peer."""
+        return self.workload.figure(self.measured[peer].parts())
+
+    def rounds(self, peer: str) -> list[float]:
+        """The figure of a peer in each round."""
+        return [self.workload.figure(parts) for parts in zip(*self.measured[peer].values)]
+
+    def ratio(self, peer: str, against: str) -> tuple[float, float]:
+        """The figure of one peer to another's, and the median of the same round by round."""
+        pairs = zip(self.rounds(peer), self.rounds(against))
+        return self.figure(peer) / self.figure(against), median(ours / other for ours, other in pairs)
+
+    def verdict(self, bar: Bar) -> Verdict | None:
+        """How the workload stands against a bar; None if a peer that it needs wasn't measured."""
+        if bar.peer not in self.measured:
+            return None
+        if bar.against == NOTHING:
+            return Verdict(bar, self.figure(bar.peer), median(self.rounds(bar.peer)))
+        against = bar.against
+        if against == EVERY_PEER:
+            others = [name for name in self.measured if not name.startswith("xtrace")]
+            against = min(others, key=self.figure, default="")
+        if against not in self.measured:
+            return None
+        return Verdict(bar, *self.ratio(bar.peer, against))

@@ -1,0 +1,78 @@
+"""xtrace, from this checkout; with orjson if the environment has it."""
+
+from __future__ import annotations
+
+import contextvars
+from functools import cached_property
+from typing import Any
+
+import xtrace
+from xtrace import header, model
+from xtrace.emitters import Emitter
+from xtrace.sampling.local import LocalSampler
+
+from . import SERVICE, TRACE_HEADER, clock
+from ._xray import XRayPeer
+
+# Open entities beyond this are forgotten, which is not what is measured here.
+model.MAX_OPEN = 1_000_000
+
+
+class _Unsent(Emitter):
+    """Is given the documents, encoded, and does nothing with them."""
+
+    def send_documents(self, packed: list[tuple[bytes, int]]) -> None:
+        pass
+
+
+class Peer(XRayPeer):
+    """xtrace."""
+
+    def __init__(self) -> None:
+        self.recorder = xtrace.recorder
+        self.recorder.configure(service=SERVICE, sampling=False)
+
+    @cached_property
+    def unsent_recorder(self) -> xtrace.Recorder:
+        return xtrace.Recorder(service=SERVICE, sampling=False, emitter=_Unsent("unsent:"))
+
+    def async_recorder(self) -> xtrace.Recorder:
+        return self.recorder
+
+    def capture_async(self, recorder: xtrace.Recorder) -> Any:
+        return recorder.capture("trivial")
+
+    def end_sibling(self, recorder: xtrace.Recorder, subsegment: xtrace.Subsegment) -> None:
+        subsegment.close()
+
+    def sampler(self, rules: dict[str, Any]) -> LocalSampler:
+        return LocalSampler(rules)
+
+    def trace_flask(self, application: Any) -> None:
+        from xtrace.integrations.flask import XRayMiddleware
+
+        XRayMiddleware(application, self.recorder)
+
+    def traced_connection(self) -> Any:
+        import sqlite3
+
+        xtrace.patch("sqlite3")
+        return sqlite3.connect(":memory:")
+
+    def header(self, times: int) -> float:
+        recorder = self.recorder
+        with recorder.in_segment("shop"), recorder.in_subsegment("call"):
+            begin = clock()
+            for _ in range(times):
+                header.parse(TRACE_HEADER)
+                recorder.inject({})
+            return clock() - begin
+
+    def open_segment(self) -> Any:
+        context = contextvars.copy_context()
+        context.run(self._open_segment)
+        return context
+
+    def _open_segment(self) -> None:
+        self.recorder.begin_segment("shop")
+        self.recorder.begin_subsegment("write")

@@ -1,0 +1,171 @@
+"""The command line, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import eventually
+from xtrace.cli import COMMANDS, main
+from xtrace.collector.store import Store
+from xtrace.recorder import Recorder
+
+ROOT = Path(__file__).parents[2]
+TRACE = "1-5759e988-bd862e3fe1be46a994272793"
+
+
+def start(*words, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "xtrace", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
+@pytest.fixture
+def database(tmp_path):
+    """A database with one trace of two documents."""
+    path = str(tmp_path / "traces.db")
+    store = Store(path)
+    segment = {"trace_id": TRACE, "id": "1" * 16, "name": "shop", "start_time": 10.0, "end_time": 12.0}
+    part = {**segment, "id": "2" * 16, "type": "subsegment", "parent_id": "1" * 16, "name": "pay"}
+    store.write([json.dumps(part).encode(), json.dumps({**segment, "fault": True}).encode()])
+    store.close()
+    return path
+
+
+def test_the_collector_stores_what_arrives_until_it_is_stopped(tmp_path):
+    path = str(tmp_path / "deep" / "traces.db")
+    collector = start("collector", "--listen", "127.0.0.1:0", "--db", path)
+    address = collector.stdout.readline().partition("udp ")[2].partition(",")[0]
+    recorder = Recorder(service="shop", sampling=False, daemon_address=address)
+    for _ in range(10):
+        with recorder.in_segment():
+            pass
+    store = Store(path)
+    eventually(lambda: store.count() == 10)
+    store.close()
+    collector.send_signal(signal.SIGTERM)
+    said, complaints = collector.communicate(timeout=10)
+    assert "Stopped: received 10, stored 10, malformed 0, dropped 0" in said
+    assert (collector.returncode, complaints) == (0, "")
+
+
+def test_a_taken_port_is_said_and_what_to_do(tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        done = start("collector", "--listen", f"127.0.0.1:{port}", "--db", str(tmp_path / "x.db"))
+        said, complaints = done.communicate(timeout=10)
+    assert done.returncode == 2
+    assert f"Port {port} on 127.0.0.1 is taken" in complaints
+    assert "--listen" in complaints
+    assert "Traceback" not in complaints
+
+
+def test_show_draws_a_trace(database, capsys):
+    assert main(["show", TRACE, "--db", database]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(TRACE)
+    assert [line.split()[0] for line in lines[1:3]] == ["shop", "pay"]
+    assert lines[1].endswith("fault")
+
+
+def test_show_lists_traces_and_draws_the_last(database, capsys):
+    assert main(["show", "--db", database]) == 0
+    assert TRACE in capsys.readouterr().out
+    assert main(["show", "--last", "1", "--db", database]) == 0
+    assert "shop" in capsys.readouterr().out
+
+
+def test_an_unknown_trace_is_said(database, capsys):
+    assert main(["show", "1-0-0", "--db", database]) == 2
+    assert "No trace '1-0-0' is stored" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["show", "tail"])
+def test_without_a_database_the_way_to_one_is_said(command, tmp_path, capsys):
+    assert main([command, "--db", str(tmp_path / "none.db")]) == 2
+    assert "xtrace collector" in capsys.readouterr().err
+
+
+def test_an_empty_database_says_how_to_fill_it(tmp_path, capsys):
+    path = str(tmp_path / "empty.db")
+    Store(path).close()
+    assert main(["show", "--db", path]) == 0
+    assert "No traces yet" in capsys.readouterr().out
+
+
+def test_the_database_may_come_from_the_environment(database):
+    shown = start("show", TRACE, XTRACE_DB=database)
+    assert "shop" in shown.communicate(timeout=10)[0]
+
+
+def test_tail_draws_what_arrives(database):
+    tail = start("tail", "--db", database)
+    assert "Waiting" in tail.stderr.readline()
+    store = Store(database)
+    new = {"trace_id": TRACE[:-1] + "4", "id": "3" * 16, "name": "new", "start_time": 1.0, "end_time": 2.0}
+
+    def arrives():
+        store.write([json.dumps(new).encode()])
+        return True
+
+    arrives()
+    line = tail.stdout.readline()
+    store.close()
+    tail.send_signal(signal.SIGINT)
+    said, complaints = tail.communicate(timeout=10)
+    assert line.startswith(new["trace_id"])
+    assert "Traceback" not in complaints
+
+
+def test_doctor_shows_settings_and_finds_a_missing_daemon(capsys, monkeypatch):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", f"127.0.0.1:{port}")
+    monkeypatch.setenv("AWS_XRAY_CONTEXT_MISSING", "PANIC")
+    assert main(["doctor"]) == 1
+    said = capsys.readouterr().out
+    assert "* context_missing" in said
+    assert "problem: context_missing is 'PANIC' (from AWS_XRAY_CONTEXT_MISSING)" in said
+    assert f"problem: No daemon on udp 127.0.0.1:{port}" in said
+
+
+def test_doctor_is_content_where_a_daemon_listens(capsys, monkeypatch):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", f"127.0.0.1:{daemon.getsockname()[1]}")
+        assert main(["doctor"]) == 0
+    assert "Nothing is wrong." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [[], ["nonsense"], ["--help"], *([c, "--help"] for c in COMMANDS)])
+def test_help_is_never_a_traceback(words, capsys):
+    with pytest.raises(SystemExit) as done:
+        main(words)
+    assert done.value.code == (0 if "--help" in words else 2)
+    captured = capsys.readouterr()
+    assert "usage: xtrace" in captured.out + captured.err
+
+
+def test_a_reader_that_goes_away_is_no_error(database):
+    done = subprocess.run(
+        f"{sys.executable} -m xtrace show --last 1 --db {database} | true",
+        shell=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    assert done.stderr == ""

@@ -1,0 +1,141 @@
+"""A forked child: new ids, its own counts, and nothing of the parent's sent twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+
+import pytest
+
+from xtrace.recorder import Recorder
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+@pytest.fixture
+def filed(tmp_path):
+    """A recorder that appends to a file, which parent and child share, and what is in it."""
+    path = tmp_path / "traces.jsonl"
+    recorder = Recorder(service="test", sampling=False, emitter=f"file:{path}")
+
+    def documents():
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    yield recorder, documents
+    recorder.clear_trace_entities()
+
+
+def in_child(work):
+    """Do something in a forked child; gives what it returned, which must be JSON."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            os.write(writing, json.dumps(work()).encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        result = pipe.read()
+    assert os.waitpid(pid, 0)[1] == 0
+    return json.loads(result)
+
+
+def test_a_fork_in_the_middle_of_a_trace_sends_nothing_twice(filed):
+    recorder, documents = filed
+
+    def child():
+        with recorder.in_subsegment("in the child"):
+            pass
+        part.close()
+        segment.close()
+        return recorder.stats().as_dict()
+
+    with recorder.in_segment("a") as segment, recorder.in_subsegment("b") as part:
+        with recorder.in_subsegment("ended before"):
+            pass
+        stats = in_child(child)
+    names = [d["name"] for d in documents()]
+    assert sorted(names) == ["a", "in the child"]
+    assert documents()[0]["parent_id"] == part.id
+    assert documents()[0]["trace_id"] == segment.trace_id
+    assert (stats["recorded"], stats["sent"], stats["late"]) == (1, 1, 0)
+
+
+def test_what_is_current_in_the_child_stays_current(filed):
+    recorder, documents = filed
+
+    def child():
+        for name in ("one", "two"):
+            with recorder.in_subsegment(name):
+                pass
+        return recorder.get_trace_entity().name
+
+    with recorder.in_segment("a") as segment:
+        assert in_child(child) == "a"
+    assert [d["parent_id"] for d in documents()[:2]] == [segment.id] * 2
+
+
+def test_a_child_makes_other_ids_than_its_parent(filed):
+    recorder, _ = filed
+
+    def ids():
+        return [recorder.in_segment("a", sampling=True).id for _ in range(50)]
+
+    of_child = in_child(ids)
+    assert not set(of_child) & set(ids())
+
+
+def test_a_child_counts_from_zero(filed):
+    recorder, _ = filed
+    with recorder.in_segment("a"):
+        pass
+    stats = in_child(lambda: recorder.stats().as_dict())
+    assert (stats["recorded"], stats["open"], stats["bytes"]) == (0, 0, 0)
+    assert recorder.stats().recorded == 1
+
+
+def test_a_lock_that_a_vanished_thread_held_stops_nobody(filed):
+    recorder, _ = filed
+    held, release = threading.Event(), threading.Event()
+
+    def hold():
+        with recorder._lock, recorder.emitters[0].ledger._lock:
+            held.set()
+            release.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+
+    def child():
+        with recorder.in_segment("a") as segment:
+            segment.put_http_meta("status", 200)
+            segment.close()
+            segment.close()
+        recorder.flush()
+        return recorder.stats().late
+
+    try:
+        assert in_child(child) == 2
+    finally:
+        release.set()
+        thread.join()
+
+
+def test_a_grandchild_is_a_child_too(filed):
+    recorder, documents = filed
+
+    def child():
+        with recorder.in_segment("child"):
+            return in_child(grandchild)
+
+    def grandchild():
+        with recorder.in_subsegment("grandchild"):
+            return recorder.stats().open
+
+    assert in_child(child) == 1
+    assert sorted(d["name"] for d in documents()) == ["child", "grandchild"]
