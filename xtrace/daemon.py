@@ -77,7 +77,7 @@ def endpoint(text: str, value: str, source: str) -> Endpoint:
             f"{source} is {value!r}, without a host or a port. Write host:port, as in "
             "127.0.0.1:2000 or [::1]:2000."
         )
-    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+    if not (port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 65536):
         raise InvalidAddress(
             f"{source} is {value!r}, whose port {port!r} isn't a number from 1 to 65535."
         )

@@ -5,6 +5,7 @@ logged once per cause and minute, and never reaches the application. In xtrace's
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from threading import Lock
@@ -27,6 +28,15 @@ counts: dict[str, int] = {}
 
 _lock = Lock()
 _quiet_until: dict[str, tuple[float, int]] = {}
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = Lock()  # a thread that is gone may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def report(kind: str, message: str, error: BaseException | None = None, site: str = "") -> None:

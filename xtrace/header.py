@@ -115,7 +115,10 @@ def parse(value: str | None) -> TraceHeader:
     """
     if not value:
         return NO_HEADER
-    usual = _usual(value)
+    try:
+        usual = _usual(value)
+    except TypeError:  # bytes, a list: not the value of a header
+        return NO_HEADER
     if usual is not None:
         root, parent, sampled = usual.groups()
         if root != "1-00000000-000000000000000000000000" and parent != _NO_PARENT:
@@ -167,7 +170,7 @@ def parse_traceparent(value: str | None, tracestate: str | None = None) -> Trace
     The trace id's first 8 digits become the time part, the other 24 the random part. Raises nothing.
     Source: W3C Trace Context, level 1.
     """
-    if not value or len(value) > MAX_HEADER_CHARS:
+    if not isinstance(value, str) or len(value) > MAX_HEADER_CHARS:
         return NO_HEADER
     found = _traceparent(value.strip())
     if found is None:
@@ -175,7 +178,7 @@ def parse_traceparent(value: str | None, tracestate: str | None = None) -> Trace
     version, trace, parent, flags, rest = found.groups()
     if version == "ff" or (version == "00" and rest) or trace == _NO_TRACE or parent == _NO_PARENT:
         return NO_HEADER
-    if tracestate is not None and not (
+    if not isinstance(tracestate, str) or not (
         len(tracestate) <= MAX_TRACESTATE_CHARS and re.fullmatch(r"[ -~]*", tracestate)
     ):
         tracestate = None
@@ -195,9 +198,9 @@ def extract(headers: Mapping[str, str]) -> TraceHeader:
     headers: any mapping from header name to value; names in any case, and a WSGI environ too.
     Raises nothing; a request without a readable header gives NO_HEADER.
     """
-    value = headers.get(NAME)
-    if value is not None:
-        return parse(value)
+    header = parse(headers.get(NAME))
+    if header:
+        return header
     found: dict[str, str] = {}
     for key, text in headers.items():
         if isinstance(key, str) and isinstance(text, str):

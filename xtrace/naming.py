@@ -46,10 +46,15 @@ def wildcard(pattern: str) -> re.Pattern[str]:
 
     Upper and lower case are the same, as everywhere in X-Ray's rules. Use its fullmatch().
     """
-    parts = []
-    for char in re.sub(r"\*+", "*", pattern):
-        parts.append(".*" if char == "*" else "." if char == "?" else re.escape(char))
-    return re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
+    first, *others = [
+        "".join("." if char == "?" else re.escape(char) for char in part)
+        for part in re.sub(r"\*+", "*", pattern).split("*")
+    ]
+    # Between two "*" the first place that fits will do. A look-ahead with a back-reference never
+    # tries another: with ".*" alone, a made-up path keeps a few "*" busy for minutes.
+    middle = [f"(?=(?P<_{i}>.*?{part}))(?P=_{i})" for i, part in enumerate(others[:-1])]
+    last = [f".*{others[-1]}"] if others else []
+    return re.compile("".join([first, *middle, *last]), re.IGNORECASE | re.DOTALL)
 
 
 class HostNaming:
@@ -63,12 +68,12 @@ class HostNaming:
         self.pattern = pattern
         self._matches = wildcard(pattern).fullmatch
 
-    def name(self, host: str | None, fallback: str) -> str:
-        """The segment name for a request to this host."""
+    def get_name(self, host: str | None) -> str | None:
+        """The segment name for a request to this host; None for the service name."""
         if not host:
-            return fallback
+            return None
         bare = without_port(host)
-        return bare if self._matches(bare) or self._matches(host) else fallback
+        return bare if bare and (self._matches(bare) or self._matches(host)) else None
 
 
 def without_port(host: str) -> str:

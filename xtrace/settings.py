@@ -129,6 +129,22 @@ def _text(setting: Setting, value: Any) -> str | None:
     raise setting.wrong(value, "Write a text that isn't empty.")
 
 
+def _has(*methods: str) -> Callable[[Setting, Any], Any]:
+    def check(setting: Setting, value: Any) -> Any:
+        if value is None or all(callable(getattr(value, name, None)) for name in methods):
+            return value
+        wanted = ", ".join(f"{name}()" for name in methods)
+        raise setting.wrong(value, f"Give an object with {wanted}.")
+
+    return check
+
+
+def _pattern_or(
+    check: Callable[[Setting, Any], Any],
+) -> Callable[[Setting, Any], Any]:
+    return lambda setting, value: value if isinstance(value, str) else check(setting, value)
+
+
 def _strategy(setting: Setting, value: Any) -> str:
     if value in STRATEGIES:
         return str(value)
@@ -178,7 +194,12 @@ SETTINGS: dict[str, Setting] = {
             "Local sampling rules: a dict, or the path of a JSON file (version 1 or 2).",
             environment="XTRACE_SAMPLING_RULES",
         ),
-        Setting("sampler", None, "An object with should_trace(request), in place of the rules."),
+        Setting(
+            "sampler",
+            None,
+            "An object with should_trace(request), in place of the rules.",
+            _has("should_trace"),
+        ),
         Setting(
             "daemon_address",
             None,
@@ -209,12 +230,18 @@ SETTINGS: dict[str, Setting] = {
             _strategy,
             "AWS_XRAY_CONTEXT_MISSING",
         ),
-        Setting("context", None, "An object in place of xtrace.context.Context."),
+        Setting(
+            "context",
+            None,
+            "An object with get(), set(entity) and missing(call), in place of xtrace.context.Context.",
+            _has("get", "set", "missing"),
+        ),
         Setting(
             "streaming",
             None,
             "An object with is_eligible(segment), asked at each ended subsegment whether the "
             "segment should send what has ended already.",
+            _has("is_eligible"),
         ),
         Setting(
             "streaming_threshold",
@@ -234,7 +261,8 @@ SETTINGS: dict[str, Setting] = {
             "dynamic_naming",
             None,
             "Segment names by host: a pattern such as '*.example.com', or an object with "
-            "name(host, fallback).",
+            "get_name(host).",
+            _pattern_or(_has("get_name")),
         ),
         Setting("plugins", None, "What the process runs on, to be recorded: EC2Plugin, ECSPlugin."),
         Setting(

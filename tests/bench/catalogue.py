@@ -166,7 +166,7 @@ WORKLOADS = (
     ),
     Workload(
         "large-segment",
-        "1 of 10,000 to 1 of 10",
+        "  the one to the other",
         "a subsegment with two annotations and metadata, in a segment of so many; begin, end and "
         "making the documents included. They go to an emitter that drops them: sending is a "
         "system call for each streamed subsegment and one for a whole segment of ten, which "
@@ -181,7 +181,7 @@ WORKLOADS = (
     ),
     Workload(
         "large-segment-sent",
-        "  the same, times",
+        "  the one to the other",
         "the same over UDP, where each streamed subsegment is a datagram, and so a system call, of "
         "its own",
         (
@@ -193,7 +193,7 @@ WORKLOADS = (
     ),
     Workload(
         "open-siblings",
-        "  the same, times",
+        "  the one to the other",
         "so many subsegments of one segment begun, all left open, then ended one by one, as "
         "concurrent tasks do; dropped instead of sent",
         (

@@ -28,7 +28,9 @@ def python_of(environment: str) -> Path:
         print(f"making {folder.relative_to(ROOT)}", file=sys.stderr)
         _run(sys.executable, "-m", "venv", "--clear", folder)
         requirements = HERE / "requirements" / f"{environment}.txt"
-        _run(python, "-m", "pip", "install", "--disable-pip-version-check", "-q", "-r", requirements)
+        _run(
+            python, "-m", "pip", "install", "--disable-pip-version-check", "-q", "-r", requirements
+        )
         stamp.write_text(wanted)
     return python
 

@@ -64,7 +64,9 @@ class Result:
     def ratio(self, peer: str, against: str) -> tuple[float, float]:
         """The figure of one peer to another's, and the median of the same round by round."""
         pairs = zip(self.rounds(peer), self.rounds(against))
-        return self.figure(peer) / self.figure(against), median(ours / other for ours, other in pairs)
+        return self.figure(peer) / self.figure(against), median(
+            ours / other for ours, other in pairs
+        )
 
     def verdict(self, bar: Bar) -> Verdict | None:
         """How the workload stands against a bar; None if a peer that it needs wasn't measured."""

@@ -86,10 +86,13 @@ class Worker(_Process):
 
     def run(self, workload: str, times: int) -> float:
         """What so many iterations take: CPU seconds, or bytes."""
-        answer = json.loads(self._ask(f"{workload} {times}"))
-        self.background_seconds += answer["background"]
-        return float(answer["value"])
+        return float(self._answer(f"{workload} {times}"))
 
     def settle(self) -> None:
         """Wait until its other threads have done what they were given."""
-        self._ask("settle 0")
+        self._answer("settle 0")
+
+    def _answer(self, command: str) -> Any:
+        answer = json.loads(self._ask(command))
+        self.background_seconds += answer["background"]
+        return answer["value"]

@@ -9,12 +9,12 @@ from dataclasses import asdict
 from textwrap import wrap
 from typing import Any
 
-from catalogue import NOTES, OFFICIAL, PEERS, Bar
+from catalogue import NOTES, OFFICIAL, PEERS, Bar, growth
 from figures import Result, Verdict
 
 WIDTH = 100
 _TITLE = 26
-_COLUMN = 8
+_COLUMNS = {name: max(7, len(peer.title) + 1) for name, peer in PEERS.items()}
 
 
 # -- the table ---------------------------------------------------------------------------------
@@ -28,8 +28,8 @@ def table(results: Sequence[Result], unit: str) -> str:
 def _head(unit: str) -> Iterator[str]:
     yield f"{_machine()}; {unit}"
     yield ""
-    titles = "".join(f"{peer.title:>{_COLUMN}}" for peer in PEERS.values())
-    yield f"{'':{_TITLE}}{titles}{'ratio':>8}{'rounds':>7}{'bar':>6}"
+    titles = "".join(f"{PEERS[name].title:>{width}}" for name, width in _COLUMNS.items())
+    yield f"{'':{_TITLE}}{titles}{'ratio':>7}{'rounds':>7}{'bar':>6}"
 
 
 def _machine() -> str:
@@ -55,7 +55,8 @@ def _lines(results: Sequence[Result]) -> Iterator[str]:
 
 def _line(title: str, figures: dict[str, float], standing: str = "") -> str:
     columns = "".join(
-        f"{_short(figures[name]) if name in figures else '':>{_COLUMN}}" for name in PEERS
+        f"{_short(figures[name]) if name in figures else '':>{width}}"
+        for name, width in _COLUMNS.items()
     )
     return f"{title:{_TITLE}}{columns}{standing}".rstrip()
 
@@ -64,16 +65,17 @@ def _standing(result: Result, bar: Bar | None) -> str:
     """ratio, rounds, bar and verdict, as far as there are any."""
     if bar is not None:
         verdict = result.verdict(bar)
-        return "" if verdict is None else _verdict(verdict)
-    if "xtrace" in result.measured and OFFICIAL in result.measured:
-        ratio, rounds = result.ratio("xtrace", OFFICIAL)
-        return f"{ratio:8.3f}{rounds:7.3f}"
-    return ""
+        if verdict is None:
+            return ""
+        word = "ok" if verdict.ok else "MISSED"
+        return f"{_ratio(verdict.ratio)}{_ratio(verdict.rounds)}{bar.most:6g} {word}"
+    if result.workload.figure is growth or not {"xtrace", OFFICIAL} <= set(result.measured):
+        return ""
+    return "".join(map(_ratio, result.ratio("xtrace", OFFICIAL)))
 
 
-def _verdict(verdict: Verdict) -> str:
-    word = "ok" if verdict.ok else "MISSED"
-    return f"{verdict.ratio:8.3f}{verdict.rounds:7.3f}{verdict.bar.most:6g} {word}"
+def _ratio(value: float) -> str:
+    return f"{value:7.3f}" if value < 10 else f"{value:7.0f}"
 
 
 def _short(value: float) -> str:

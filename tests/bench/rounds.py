@@ -64,12 +64,11 @@ class _Run:
 
     def _calibrated(self) -> int:
         """How many iterations fill a chunk. Finding out warms the peer up."""
-        times = 1
-        while True:
-            seconds = self._worker.run(self._part.method, times)
-            if seconds >= CHUNK_SECONDS / 4:
-                return max(1, round(times * CHUNK_SECONDS / seconds))
+        method, times = self._part.method, 1
+        self._worker.run(method, times)  # makes and imports what it needs
+        while (seconds := self._worker.run(method, times)) < CHUNK_SECONDS / 2:
             times *= 2
+        return max(1, round(times * CHUNK_SECONDS / seconds))
 
     def _check_datagrams(self, expected: int, drain: Drain) -> None:
         times = 10

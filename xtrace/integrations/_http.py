@@ -95,7 +95,7 @@ def incoming_request(
     name = recorder.service
     if recorder.naming is not None:
         with faults.absorb("naming"):
-            name = recorder.naming.name(host, name)
+            name = recorder.naming.get_name(host) or name
     request = None
     if came_in.sampled is None and recorder.sampling:
         request = {
