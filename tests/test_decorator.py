@@ -128,7 +128,9 @@ def test_an_exception_is_recorded_and_passes_unchanged(recorder, sent):
     assert caught.value is error
     part = sent.subsegment("fails")
     assert part["fault"] is True
-    assert all("xtrace/decorator.py" not in f["path"] for f in part["cause"]["exceptions"][0]["stack"])
+    assert all(
+        "xtrace/decorator.py" not in f["path"] for f in part["cause"]["exceptions"][0]["stack"]
+    )
 
 
 def test_nested_captures_nest(recorder, sent):

@@ -21,7 +21,7 @@ FLOORS = [
     ["cause", "naming", "settings"],
     ["model"],
     ["context", "document", "noop"],
-    ["decorator", "packing", "sampling"],
+    ["decorator", "environment", "packing", "sampling"],
     ["emitters"],
     ["recorder"],
     ["default"],
@@ -71,7 +71,9 @@ def targets(module: str, is_package: bool, node: ast.ImportFrom) -> list[str]:
     else:
         here = module.split(".") if module else []
         here = here if is_package else here[:-1]
-        base = here[: len(here) - node.level + 1] + (node.module or "").split(".") * bool(node.module)
+        base = here[: len(here) - node.level + 1] + (node.module or "").split(".") * bool(
+            node.module
+        )
     known = set(modules())
     whole = [".".join([*base, alias.name]) for alias in node.names]
     return [name if name in known else ".".join(base) for name in whole]

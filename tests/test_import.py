@@ -73,7 +73,17 @@ def test_nothing_is_written_but_compiled_modules(watched):
 def test_few_modules_and_none_that_is_dear(watched):
     modules = watched["modules"]
     assert len(modules) <= 60
-    dear = {"asyncio", "botocore", "inspect", "logging", "requests", "socket", "ssl", "typing", "wrapt"}
+    dear = {
+        "asyncio",
+        "botocore",
+        "inspect",
+        "logging",
+        "requests",
+        "socket",
+        "ssl",
+        "typing",
+        "wrapt",
+    }
     assert not dear & set(modules)
 
 

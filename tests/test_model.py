@@ -135,7 +135,9 @@ def test_set_sql_and_set_aws_replace_the_block(recorder, sent):
     assert part["aws"] == {"operation": "GetItem"}
 
 
-@pytest.mark.parametrize(("namespace", "written"), [("remote", True), ("aws", True), ("local", False)])
+@pytest.mark.parametrize(
+    ("namespace", "written"), [("remote", True), ("aws", True), ("local", False)]
+)
 def test_only_namespaces_that_the_service_knows_are_written(recorder, sent, namespace, written):
     with recorder.in_segment("a"), recorder.in_subsegment("b", namespace):
         pass
@@ -278,7 +280,9 @@ def test_an_entity_ended_by_many_threads_at_once_is_sent_once(recorder, sent):
                 barrier.wait()
                 entity.close()
 
-            threads = [threading.Thread(target=end, args=(e,)) for e in (part, part, segment, segment)]
+            threads = [
+                threading.Thread(target=end, args=(e,)) for e in (part, part, segment, segment)
+            ]
             for thread in threads:
                 thread.start()
             for thread in threads:

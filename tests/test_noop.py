@@ -15,7 +15,11 @@ def arguments(method):
     """Something for each argument that a method requires."""
     parameters = list(inspect.signature(method).parameters.values())[1:]
     required = [p for p in parameters if p.default is p.empty and p.kind != p.VAR_KEYWORD]
-    return [{} if p.name in ("aws", "sql", "service") else "x" for p in required if p.kind != p.VAR_POSITIONAL]
+    return [
+        {} if p.name in ("aws", "sql", "service") else "x"
+        for p in required
+        if p.kind != p.VAR_POSITIONAL
+    ]
 
 
 def public(kind):

@@ -422,9 +422,7 @@ def test_inject_names_the_subsegment_of_the_call(recorder):
     headers = {}
     with recorder.in_segment("a") as segment, recorder.in_subsegment("call") as call:
         recorder.inject(headers)
-    assert headers == {
-        "X-Amzn-Trace-Id": f"Root={segment.trace_id};Parent={call.id};Sampled=1"
-    }
+    assert headers == {"X-Amzn-Trace-Id": f"Root={segment.trace_id};Parent={call.id};Sampled=1"}
 
 
 def test_an_unsampled_trace_keeps_its_id_downstream(recorder):

@@ -53,9 +53,8 @@ def test_traces_print_as_waterfalls():
 
 
 def test_the_clock_moves_only_when_it_is_told():
-    with fixed_clock(100.0) as clock, recording() as traces:
-        with xtrace.in_segment("a"):
-            clock.advance(2.5)
+    with fixed_clock(100.0) as clock, recording() as traces, xtrace.in_segment("a"):
+        clock.advance(2.5)
     document = traces.segment("a")
     assert (document["start_time"], document["end_time"]) == (100.0, 102.5)
 
@@ -91,7 +90,17 @@ def test_the_fixture_is_isolated_per_test_and_under_xdist(tmp_path, options):
     (tmp_path / "test_user.py").write_text(USER_TESTS)
     plugin = [] if "xtrace" in installed_plugins() else ["-p", "xtrace.pytest_plugin"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, *options, tmp_path],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            *plugin,
+            *options,
+            tmp_path,
+        ],
         capture_output=True,
         text=True,
         cwd=tmp_path,

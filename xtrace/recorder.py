@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import re
+from functools import partial
 from itertools import islice
 from threading import Lock
 from weakref import WeakSet
@@ -142,6 +143,7 @@ class Recorder:
         sampler = _sampler(values)
         delivery = {**self._delivery, **{n: v for n, v in values.items() if n in _DELIVERY}}
         emitters = _emitters(delivery) if delivery != self._delivery else None
+        places = _places(values)
         for name in _PLAIN:
             if name in values:
                 setattr(self, name, values[name])
@@ -158,6 +160,14 @@ class Recorder:
         if emitters is not None:
             self._delivery = delivery
             self._replace_emitters(emitters)
+        if places is not None:
+            places(self._is_on)
+
+    def _is_on(self, environment: dict[str, Any], origin: str | None) -> None:
+        """Take over where the process runs, for the segments that are sent from now on."""
+        self.environment = environment
+        self.origin = origin
+        self.constant = None
 
     def override(self, **given: Unpack[settings.Arguments]) -> Callable[[], None]:
         """Change settings, whatever the environment says; gives the function that changes them back.
@@ -697,6 +707,16 @@ def _sampler(values: Mapping[str, Any]) -> Any:
     if rules is not None:
         sampler.load_local_rules(rules)
     return sampler
+
+
+def _places(values: Mapping[str, Any]) -> Callable[..., None] | None:
+    """What finds out where the process runs, as `plugins` asks for; None for no change."""
+    if values.get("plugins") is None:
+        return None
+    from . import environment  # not before a program asks for it
+
+    modules = environment.check(values["plugins"])
+    return partial(environment.detect, modules)
 
 
 def _emitters(delivery: Mapping[str, Any]) -> list[Emitter]:

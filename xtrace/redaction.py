@@ -10,12 +10,18 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from re import Match, Pattern
 
 # Statements are few, their executions many: masking happens once a statement. The cache is
-# emptied when full, which programs that build SQL from values do sooner or later.
+# emptied when full, which programs that build SQL from values do sooner or later; what is long is
+# most likely such a statement.
 _CACHED_STATEMENTS = 1024
+_CACHED_CHARS = 16_384
 _masked: dict[tuple[str, str], str] = {}
+
+MAX_STATEMENT_CHARS = 65_536
+"""What is read of a statement; a mark stands for the rest. Documents hold an eighth of that."""
 
 
 def sql(statement: str, dialect: str = "standard") -> str:
@@ -23,95 +29,145 @@ def sql(statement: str, dialect: str = "standard") -> str:
 
     Literals are strings (also E'', N'', X'', B'', U&''), numbers and dollar-quoted text;
     identifiers, keywords, placeholders and white space stay.
-    dialect: "postgresql" (dollar quotes, E'' with backslashes, nested comments), "mysql"
-    (backslashes in strings, "double quotes" are strings, `backticks`, # comments), "sqlite"
-    ([brackets] and `backticks`, "double quotes" after an operator are strings), else standard SQL.
+    dialect: "mysql" (backslashes in strings, "double quotes" are strings, `backticks`, # comments),
+    "sqlite" ([brackets] and `backticks`; "double quotes" are strings after an operator and among
+    VALUES), else standard SQL with what PostgreSQL adds (E'' with backslashes, dollar quotes,
+    nested comments).
     """
     key = (statement, dialect)
     masked = _masked.get(key)
     if masked is None:
-        if len(_masked) >= _CACHED_STATEMENTS:
-            _masked.clear()
-        masked = _masked[key] = _mask(statement, dialect)
+        masked = _mask(statement, dialect)
+        if len(statement) <= _CACHED_CHARS:
+            if len(_masked) >= _CACHED_STATEMENTS:
+                _masked.clear()
+            _masked[key] = masked
     return masked
 
 
 def _mask(statement: str, dialect: str) -> str:
-    if dialect == "postgresql" and "/*" in statement:
+    mark = ""
+    if len(statement) > MAX_STATEMENT_CHARS:
+        statement, mark = statement[:MAX_STATEMENT_CHARS], "…"
+    if dialect == "mysql":
+        return _MYSQL.sub(_replacement, statement) + mark
+    if dialect == "sqlite":
+        return _SQLITE.sub(_sqlite_replacement(), statement) + mark
+    if "/*" in statement:
         statement = _without_nested_comments(statement)
-    return _DIALECTS.get(dialect, _STANDARD).sub(_replacement, statement)
+    return _STANDARD.sub(_replacement, statement) + mark
 
 
 def _replacement(token: Match[str]) -> str:
     kind = token.lastgroup
-    if kind == "literal":
-        return "?"
-    if kind == "compared":  # SQLite takes "text" for a string where no column has that name
-        return f"{token['operator']}?"
-    return " " if kind == "comment" else token[0]
+    if kind == "kept":
+        return token[0]
+    return " " if kind == "comment" else "?"
+
+
+def _sqlite_replacement() -> Callable[[Match[str]], str]:
+    """As _replacement(). Besides, SQLite takes "text" for a string where no column has that name:
+    in a list of values it must be one, and after an operator it mostly is.
+    """
+    before = ""  # the word or sign before
+    lists: list[bool] = []  # of each open bracket: whether it holds values
+    in_between = False  # BETWEEN was there, its AND wasn't
+
+    def replacement(token: Match[str]) -> str:
+        nonlocal before, in_between
+        if token.lastgroup == "comment":
+            return " "
+        text = token[0] if token.lastgroup == "kept" else "?"
+        sign = text.upper()
+        if sign[0] == '"':
+            is_value = before in _OPERATORS or (lists and lists[-1] and before[-1:] != ".")
+            if is_value and sign[-1] != ".":
+                text = sign = "?"
+        elif sign == "(":
+            lists.append(before in _OPERATORS or before in ("IN", "VALUES") or any(lists[-1:]))
+        elif sign == ")" and lists:
+            sign = "VALUES" if lists.pop() else sign  # perhaps a comma and another list follow
+        elif sign in ("SELECT", "WITH") and lists:
+            lists[-1] = False
+        elif sign == "BETWEEN":
+            in_between = True
+        elif sign == "AND" and in_between:
+            in_between, sign = False, "BETWEEN"
+        elif (sign, before) in ((",", "VALUES"), ("NOT", "IS")):
+            sign = before
+        before = sign
+        return text
+
+    return replacement
 
 
 def _without_nested_comments(statement: str) -> str:
     """PostgreSQL's /* comments /* nest */ */, which a regular expression can't count."""
     result: list[str] = []
-    depth = 0
-    for token in _POSTGRESQL_COMMENT_PARTS.finditer(statement):
-        text = token[0]
-        if text == "/*":
-            depth += 1
-        elif text == "*/" and depth:
-            depth -= 1
-            if depth == 0:
-                result.append(" ")
-        elif depth == 0:
-            result.append(text)
+    position = 0
+    while part := _PART.match(statement, position):
+        position = part.end()
+        if part[0] == "/*":
+            result.append(" ")
+            position = _end_of_comment(statement, position)
+        else:
+            result.append(part[0])
     return "".join(result)
 
 
+def _end_of_comment(statement: str, position: int) -> int:
+    depth = 1
+    for mark in _COMMENT_MARK.finditer(statement, position):
+        depth += 1 if mark[0] == "/*" else -1
+        if depth == 0:
+            return mark.end()
+    return len(statement)
+
+
 # Each pattern lists tokens in the order in which they are tried. An open end ("|\Z") belongs to
-# text that never closes. Words are consumed whole, so that the 2 of "t2" is no number.
-_NUMBER = r"""
-    (?<![\w$.])
-    (?: 0[xX][0-9a-fA-F]+ | 0[bB][01]+ | 0[oO][0-7]+
-      | (?: \d[\d_]* (?:\.\d*)? | \.\d+ ) (?:[eE][+-]?\d+)? )
-"""
+# text that never closes; a name that never closes is masked with all that follows. Words are
+# consumed whole, so that the 2 of "t2" is no number.
+_NUMBER = r"(?<!\w) \.?\d[\w.]* (?: (?<=[eE]) [+-]\d+ )?"
 _WORD = r"[^\W\d][\w$]*"
-_PLACEHOLDER = r"[$:@?]\d+ | [:@$]{1,2}[^\W\d]\w* | %\(\w+\)s | %s"
-_QUOTES_DOUBLED = r"'(?:[^']|'')*(?:'|\Z)"
-_QUOTES_ESCAPED = r"'(?:[^'\\]|''|\\.)*(?:'|\\?\Z)"
-_DOUBLE_ESCAPED = r'"(?:[^"\\]|""|\\.)*(?:"|\\?\Z)'
-_DOUBLE_QUOTED = r'"(?:[^"]|"")*(?:"|\Z)'
-_BACKTICKS = r"`(?:[^`]|``)*(?:`|\Z)"
+# Numbered ones have few digits, and ":2" isn't one in "a[1:2]".
+_PLACEHOLDER = r"""
+    (?: [$@?] | (?<![\w)\]\[:]) : ) \d{1,5} (?![\w.]*\d)
+    | [:@$]{1,2}[^\W\d]\w* | %\(\w+\)s | %s
+"""
+_QUOTES_DOUBLED = r"'[^']*(?:''[^']*)*(?:'|\Z)"
+_QUOTES_ESCAPED = r"'[^'\\]*(?:(?:''|\\.)[^'\\]*)*(?:'|\\?\Z)"
+_DOUBLE_ESCAPED = r'"[^"\\]*(?:(?:""|\\.)[^"\\]*)*(?:"|\\?\Z)'
+_DOUBLE_QUOTED = r'"[^"]*(?:""[^"]*)*"(?!")'
+_BACKTICKS = r"`[^`]*(?:``[^`]*)*`(?!`)"
 _LINE_COMMENT = r"--[^\n]*"
 _BLOCK_COMMENT = r"/\*.*?(?:\*/|\Z)"
 
 
-def _tokens(comments: str, literals: str, names: str, compared: str = r"(?!)") -> Pattern[str]:
+def _tokens(comments: str, literals: str, names: str, signs: str = r"(?!)") -> Pattern[str]:
     return re.compile(
         rf"""
           (?P<comment> {comments} )
         | (?P<literal> {literals} | {_NUMBER} )
-        | (?P<compared> {compared} )
-        | (?P<kept> {_PLACEHOLDER} | {names} | {_WORD} )
+        | (?P<kept> {_PLACEHOLDER} | {names} | {_WORD} | {signs} )
+        | (?P<open> ["`\[].* )
         """,
         re.VERBOSE | re.DOTALL,
     )
 
 
 _PREFIXED = rf"(?: [eE]{_QUOTES_ESCAPED} | (?: [nNxXbB] | [uU]& )? {_QUOTES_DOUBLED} )"
-_STANDARD = _tokens(
-    rf"{_LINE_COMMENT} | {_BLOCK_COMMENT}",
-    rf"(?: [nNxXbB] | [uU]& )? {_QUOTES_DOUBLED}",
-    _DOUBLE_QUOTED,
-)
 _DOLLAR_QUOTED = r"\$(?P<tag>[^\W\d]\w*|)\$.*?(?:\$(?P=tag)\$|\Z)"
-_POSTGRESQL = _tokens(
+_STANDARD = _tokens(
     rf"{_LINE_COMMENT} | {_BLOCK_COMMENT}", rf"{_PREFIXED} | {_DOLLAR_QUOTED}", _DOUBLE_QUOTED
 )
-_POSTGRESQL_COMMENT_PARTS = re.compile(
-    rf"/\* | \*/ | {_LINE_COMMENT} | {_PREFIXED} | {_DOLLAR_QUOTED} | {_DOUBLE_QUOTED} | {_WORD} | .",
+_PART = re.compile(
+    rf"""
+      /\* | {_LINE_COMMENT} | {_PREFIXED} | {_DOLLAR_QUOTED} | {_DOUBLE_QUOTED} | ".*
+    | {_WORD} | \d[\w.]* | [\s,;()<>=]+ | .
+    """,
     re.VERBOSE | re.DOTALL,
 )
+_COMMENT_MARK = re.compile(r"/\*|\*/")
 _MYSQL = _tokens(
     rf"--(?=\s|\Z)[^\n]* | \#[^\n]* | {_BLOCK_COMMENT}",
     rf"(?: [nNxXbB] | _[a-z]\w*\s* )? {_QUOTES_ESCAPED} | {_DOUBLE_ESCAPED}",
@@ -120,26 +176,33 @@ _MYSQL = _tokens(
 _SQLITE = _tokens(
     rf"{_LINE_COMMENT} | {_BLOCK_COMMENT}",
     rf"[xX]? {_QUOTES_DOUBLED}",
-    rf"{_DOUBLE_QUOTED} | {_BACKTICKS} | \[[^\]]*(?:\]|\Z)",
-    rf"(?P<operator> (?: [=<>] | \b(?:LIKE|GLOB|MATCH|REGEXP|IS|IS\s+NOT|VALUES\s*\(|IN\s*\() ) \s* )"
-    rf"{_DOUBLE_QUOTED}(?!\s*\.)",
+    rf"{_DOUBLE_QUOTED}(?:\s*\.)? | {_BACKTICKS} | \[[^\]]*\]",
+    r'[^\s"`\[]',
 )
-_DIALECTS = {"postgresql": _POSTGRESQL, "mysql": _MYSQL, "sqlite": _SQLITE}
+_OPERATORS = frozenset(
+    ("=", "<", ">", "|", "LIKE", "GLOB", "MATCH", "REGEXP", "IS", "BETWEEN", "DEFAULT")
+)
 
 
 def url(value: str) -> str:
     """The URL without user, password, query and fragment: "https://host:port/path"."""
+    if "@" in value:
+        value = without_credentials(value)
     for mark in "?#":
         cut = value.find(mark)
         if cut >= 0:
             value = value[:cut]
-    return without_credentials(value) if "@" in value else value
+    return value
 
 
 def without_credentials(value: str) -> str:
     """The URL without "user:password@"; the rest as it is."""
     scheme, separator, rest = value.partition("//")
-    if not separator:
-        return value
+    if not separator or "/" in scheme or "@" in scheme:
+        scheme, separator, rest = "", "", value
     end = min((i for i in map(rest.find, "/?#") if i >= 0), default=len(rest))
+    host, colon, port = rest[:end].rpartition(":")
+    if colon and "@" not in rest[:end] and not port.isdigit() and port[-1:] != "]":
+        # No port, so it is a password with one of "/?#" in it.
+        return scheme + separator + rest.rpartition("@")[2]
     return scheme + separator + rest[:end].rpartition("@")[2] + rest[end:]

@@ -264,7 +264,12 @@ SETTINGS: dict[str, Setting] = {
             "get_name(host).",
             _pattern_or(_has("get_name")),
         ),
-        Setting("plugins", None, "What the process runs on, to be recorded: EC2Plugin, ECSPlugin."),
+        Setting(
+            "plugins",
+            None,
+            "What the process may run on, to be found out and recorded: EC2Plugin, ECSPlugin, "
+            "ElasticBeanstalkPlugin. (): forget what was found.",
+        ),
         Setting(
             "stream_sql",
             True,

@@ -7,9 +7,10 @@ import os
 import sqlite3
 import sys
 
-import xtrace
 from flask import Flask, jsonify
 from werkzeug.serving import make_server
+
+import xtrace
 from xtrace.integrations.flask import XRayMiddleware
 
 xtrace.configure(service="prices", sampling=False)

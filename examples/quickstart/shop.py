@@ -7,9 +7,10 @@ import os
 import sys
 
 import requests
-import xtrace
 from flask import Flask, jsonify
 from werkzeug.serving import make_server
+
+import xtrace
 from xtrace.integrations.flask import XRayMiddleware
 
 xtrace.configure(service="shop", sampling=False)

@@ -36,7 +36,13 @@ def database(tmp_path):
     """A database with one trace of two documents."""
     path = str(tmp_path / "traces.db")
     store = Store(path)
-    segment = {"trace_id": TRACE, "id": "1" * 16, "name": "shop", "start_time": 10.0, "end_time": 12.0}
+    segment = {
+        "trace_id": TRACE,
+        "id": "1" * 16,
+        "name": "shop",
+        "start_time": 10.0,
+        "end_time": 12.0,
+    }
     part = {**segment, "id": "2" * 16, "type": "subsegment", "parent_id": "1" * 16, "name": "pay"}
     store.write([json.dumps(part).encode(), json.dumps({**segment, "fault": True}).encode()])
     store.close()
@@ -65,7 +71,7 @@ def test_a_taken_port_is_said_and_what_to_do(tmp_path):
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         done = start("collector", "--listen", f"127.0.0.1:{port}", "--db", str(tmp_path / "x.db"))
-        said, complaints = done.communicate(timeout=10)
+        complaints = done.communicate(timeout=10)[1]
     assert done.returncode == 2
     assert f"Port {port} on 127.0.0.1 is taken" in complaints
     assert "--listen" in complaints
@@ -114,7 +120,13 @@ def test_tail_draws_what_arrives(database):
     tail = start("tail", "--db", database)
     assert "Waiting" in tail.stderr.readline()
     store = Store(database)
-    new = {"trace_id": TRACE[:-1] + "4", "id": "3" * 16, "name": "new", "start_time": 1.0, "end_time": 2.0}
+    new = {
+        "trace_id": TRACE[:-1] + "4",
+        "id": "3" * 16,
+        "name": "new",
+        "start_time": 1.0,
+        "end_time": 2.0,
+    }
 
     def arrives():
         store.write([json.dumps(new).encode()])
@@ -124,7 +136,7 @@ def test_tail_draws_what_arrives(database):
     line = tail.stdout.readline()
     store.close()
     tail.send_signal(signal.SIGINT)
-    said, complaints = tail.communicate(timeout=10)
+    complaints = tail.communicate(timeout=10)[1]
     assert line.startswith(new["trace_id"])
     assert "Traceback" not in complaints
 
@@ -150,7 +162,9 @@ def test_doctor_is_content_where_a_daemon_listens(capsys, monkeypatch):
     assert "Nothing is wrong." in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [[], ["nonsense"], ["--help"], *([c, "--help"] for c in COMMANDS)])
+@pytest.mark.parametrize(
+    "words", [[], ["nonsense"], ["--help"], *([c, "--help"] for c in COMMANDS)]
+)
 def test_help_is_never_a_traceback(words, capsys):
     with pytest.raises(SystemExit) as done:
         main(words)

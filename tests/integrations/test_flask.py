@@ -193,9 +193,7 @@ def test_the_sampler_sees_host_method_and_path(app, traces):
     change_back = xtrace.recorder.override(sampler=Sampler(), sampling=True)
     app.test_client().post("/items/1", headers={"Host": "shop.test:8080"})
     change_back()
-    assert seen == [
-        {"service": "shop", "host": "shop.test", "method": "POST", "path": "/items/1"}
-    ]
+    assert seen == [{"service": "shop", "host": "shop.test", "method": "POST", "path": "/items/1"}]
 
 
 def test_a_stream_s_segment_ends_with_its_last_part(client, traces):

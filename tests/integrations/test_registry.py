@@ -152,7 +152,9 @@ def test_wrap_keeps_signature_and_identity_of_a_method():
 
     before = Library.method
     patcher = Patcher("test")
-    patcher.wrap(Library, "method", lambda wrapped, instance, args, kwargs: wrapped(*args, **kwargs))
+    patcher.wrap(
+        Library, "method", lambda wrapped, instance, args, kwargs: wrapped(*args, **kwargs)
+    )
     assert Library().method(1, b=3) == (1, 3)
     assert inspect.signature(Library.method) == inspect.signature(before)
     assert Library.method.__doc__ == "Do it."

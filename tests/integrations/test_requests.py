@@ -19,7 +19,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.seen.append(dict(self.headers))
-        status = 302 if self.path == "/redirect" else int(self.path.partition("?")[0].split("/")[-1])
+        status = (
+            302 if self.path == "/redirect" else int(self.path.partition("?")[0].split("/")[-1])
+        )
         body = b"hello"
         self.send_response(status)
         if status == 302:
@@ -74,7 +76,8 @@ def test_the_called_service_learns_the_subsegment_s_id(server, traces):
 
 
 @pytest.mark.parametrize(
-    ("status", "flags"), [(200, set()), (404, {"error"}), (429, {"error", "throttle"}), (503, {"fault"})]
+    ("status", "flags"),
+    [(200, set()), (404, {"error"}), (429, {"error", "throttle"}), (503, {"fault"})],
 )
 def test_the_status_sets_the_flags(server, traces, status, flags):
     with xtrace.in_segment("a"):

@@ -56,27 +56,26 @@ class Peer:
     def sampled_trace(self, times: int) -> float:
         begin = clock()
         for _ in range(times):
-            with tracer.trace("shop"):
-                with tracer.trace("checkout") as part:
+            with tracer.trace("shop"), tracer.trace("checkout") as part:
+                part.set_tag("customer", "c-17")
+                part.set_tag("attempt", 1)
+                part.set_tags(METADATA)
+                with tracer.trace("price") as part:
                     part.set_tag("customer", "c-17")
                     part.set_tag("attempt", 1)
                     part.set_tags(METADATA)
-                    with tracer.trace("price") as part:
+                    with tracer.trace("stock") as part:
                         part.set_tag("customer", "c-17")
                         part.set_tag("attempt", 1)
                         part.set_tags(METADATA)
-                        with tracer.trace("stock") as part:
+                        with tracer.trace("reserve") as part:
                             part.set_tag("customer", "c-17")
                             part.set_tag("attempt", 1)
                             part.set_tags(METADATA)
-                            with tracer.trace("reserve") as part:
+                            with tracer.trace("write") as part:
                                 part.set_tag("customer", "c-17")
                                 part.set_tag("attempt", 1)
                                 part.set_tags(METADATA)
-                                with tracer.trace("write") as part:
-                                    part.set_tag("customer", "c-17")
-                                    part.set_tag("attempt", 1)
-                                    part.set_tags(METADATA)
         return clock() - begin
 
     def unsampled_trace(self, times: int) -> float:

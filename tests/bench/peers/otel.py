@@ -68,27 +68,26 @@ class Peer:
         span = tracer.start_as_current_span
         begin = clock()
         for _ in range(times):
-            with span("shop"):
-                with span("checkout") as part:
+            with span("shop"), span("checkout") as part:
+                part.set_attribute("customer", "c-17")
+                part.set_attribute("attempt", 1)
+                part.set_attributes(METADATA)
+                with span("price") as part:
                     part.set_attribute("customer", "c-17")
                     part.set_attribute("attempt", 1)
                     part.set_attributes(METADATA)
-                    with span("price") as part:
+                    with span("stock") as part:
                         part.set_attribute("customer", "c-17")
                         part.set_attribute("attempt", 1)
                         part.set_attributes(METADATA)
-                        with span("stock") as part:
+                        with span("reserve") as part:
                             part.set_attribute("customer", "c-17")
                             part.set_attribute("attempt", 1)
                             part.set_attributes(METADATA)
-                            with span("reserve") as part:
+                            with span("write") as part:
                                 part.set_attribute("customer", "c-17")
                                 part.set_attribute("attempt", 1)
                                 part.set_attributes(METADATA)
-                                with span("write") as part:
-                                    part.set_attribute("customer", "c-17")
-                                    part.set_attribute("attempt", 1)
-                                    part.set_attributes(METADATA)
         return clock() - begin
 
     def captured(self, times: int) -> float:

@@ -1,0 +1,84 @@
+"""What the process runs on, for the `aws` block and the `origin` of its segments.
+
+Environment variables and files are read when a program asks for it, by configure(plugins=...);
+the network is asked in the background, each answer waited for at most 300 ms, and never at import.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from threading import Thread
+
+from .. import faults
+from ..errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, TypeAlias
+
+    # Where the process runs: key in the `aws` block, what is known of it, and the origin.
+    Place: TypeAlias = tuple[str, dict[str, Any], str]
+
+PLUGINS = {
+    "EC2Plugin": "ec2",
+    "ECSPlugin": "ecs",
+    "ElasticBeanstalkPlugin": "beanstalk",
+}
+"""Names that configure(plugins=...) takes, in any case, and the module behind each.
+
+The origin is that of the last in this list that applies: a container on EC2 is a container.
+"""
+
+
+def check(names: Iterable[str]) -> list[str]:
+    """The modules behind plugin names, in the order of PLUGINS. Raises ConfigurationError."""
+    if isinstance(names, str):
+        names = [names]
+    known = {name.lower().replace("_", ""): module for name, module in PLUGINS.items()}
+    asked = set()
+    for name in names:
+        module = known.get(str(name).lower().replace("_", ""))
+        if module is None:
+            raise ConfigurationError(
+                f"plugins has {name!r}. Known: {', '.join(PLUGINS)}; write "
+                "plugins=('EC2Plugin', 'ECSPlugin')."
+            )
+        asked.add(module)
+    return [module for module in PLUGINS.values() if module in asked]
+
+
+def detect(modules: list[str], found: Callable[[dict[str, Any], str | None], None]) -> None:
+    """Look where the process runs, now as far as that takes no network, then in the background.
+
+    found: is called with the `aws` block and the origin, again whenever more is known.
+    """
+    places: dict[str, Place] = {}
+
+    def add(module: str, place: Place | None) -> None:
+        if place is not None:
+            places[module] = place
+        in_order = [places[each] for each in modules if each in places]
+        found({key: block for key, block, _ in in_order}, in_order[-1][2] if in_order else None)
+
+    questions = []
+    if not modules:
+        found({}, None)
+    for module in modules:
+        place_or_question = import_module(f".{module}", __name__).detect()
+        if callable(place_or_question):
+            questions.append((module, place_or_question))
+            add(module, None)
+        else:
+            add(module, place_or_question)
+    if questions:
+        Thread(target=_ask, args=(questions, add), name="xtrace-environment", daemon=True).start()
+
+
+def _ask(
+    questions: list[tuple[str, Callable[[], Place | None]]],
+    add: Callable[[str, Place | None], None],
+) -> None:
+    for module, ask in questions:
+        with faults.absorb("environment"):
+            add(module, ask())
