@@ -285,6 +285,15 @@ def test_entities_that_nobody_ends_are_forgotten_in_the_end_and_sent(recorder, s
     assert all(d["in_progress"] for d in sent.documents)
 
 
+def test_what_has_ended_under_a_forgotten_segment_is_sent_too(recorder, sent, monkeypatch):
+    monkeypatch.setattr("xtrace.model.MAX_OPEN", 10)
+    for _ in range(100):
+        recorder.begin_segment("forgotten")
+        with recorder.in_subsegment("done"):
+            pass
+    assert len([d for d in sent.documents if d["name"] == "done"]) >= 90
+
+
 def test_a_forgotten_entity_may_still_end(recorder, sent, monkeypatch):
     monkeypatch.setattr("xtrace.model.MAX_OPEN", 10)
     first = recorder.in_segment("first").__enter__()

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Protocol
 
+    from typing_extensions import Self
+
     from .header import TraceHeader
 
     class Current(Protocol):
@@ -401,7 +403,7 @@ class Entity:
         """
         raise NotImplementedError
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> Self:
         raise NotImplementedError
 
     def __exit__(
@@ -414,7 +416,7 @@ class Entity:
         # close() calls this, not the other way round: it saves a call where most calls are.
         raise NotImplementedError
 
-    async def __aenter__(self) -> Any:
+    async def __aenter__(self) -> Self:
         return self.__enter__()
 
     async def __aexit__(
@@ -614,7 +616,7 @@ class Segment(Entity):
         if len(opened) > MAX_OPEN:
             self._owner.too_many_open()
 
-    def __enter__(self) -> Segment:
+    def __enter__(self) -> Self:
         current = self._current
         if not self.start_time:
             if current.get() is not None:
@@ -744,7 +746,7 @@ class Subsegment(Entity):
             if len(opened) > MAX_OPEN:
                 segment._owner.too_many_open()
 
-    def __enter__(self) -> Subsegment:
+    def __enter__(self) -> Self:
         # The steps of begin(), without the call: this runs for every subsegment.
         segment = self.segment
         if not self.start_time:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
+    from typing_extensions import Self
+
     from .header import TraceHeader
     from .model import Current, Owner
 
@@ -122,7 +124,7 @@ class UnsampledSegment(_Unrecorded, Segment):
         self._owner = owner
         self._parent = None
 
-    def __enter__(self) -> UnsampledSegment:
+    def __enter__(self) -> Self:
         current = self._current
         if current.get() is not None:
             self._parent = outer_entity(current)
@@ -178,7 +180,7 @@ class NoSubsegment(_Unrecorded, Subsegment):
     def close(self, end_time: float | None = None) -> None:
         """Nothing to end."""
 
-    def __enter__(self) -> NoSubsegment:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -545,7 +545,7 @@ class Recorder:
                 with self._lock:
                     self._forgotten.add(entity)
                 if state == OPEN:
-                    self._send([entity])
+                    self._show(entity)
                 if isinstance(entity, Segment):
                     entity._parent = None
 
@@ -621,7 +621,13 @@ class Recorder:
                 continue
             if self.open.get(entity) == OPEN:
                 self.open[entity] = SHOWN
-                self._send([entity])
+                self._show(entity)
+
+    def _show(self, entity: Entity) -> None:
+        """Send an open entity as in progress, and what has ended under it."""
+        self._send([entity])
+        if isinstance(entity, Segment):
+            self.stream_subsegments(entity)
 
     def _begin_use(self) -> None:
         """Once, when the first segment is made: imports alone have no effect on a process."""

@@ -143,13 +143,15 @@ _LINE_COMMENT = r"--[^\n]*"
 _BLOCK_COMMENT = r"/\*.*?(?:\*/|\Z)"
 
 
-def _tokens(comments: str, literals: str, names: str, signs: str = r"(?!)") -> Pattern[str]:
+def _tokens(
+    comments: str, literals: str, names: str, quotes: str, signs: str = r"(?!)"
+) -> Pattern[str]:
     return re.compile(
         rf"""
           (?P<comment> {comments} )
         | (?P<literal> {literals} | {_NUMBER} )
         | (?P<kept> {_PLACEHOLDER} | {names} | {_WORD} | {signs} )
-        | (?P<open> ["`\[].* )
+        | (?P<open> {quotes}.* )
         """,
         re.VERBOSE | re.DOTALL,
     )
@@ -158,7 +160,7 @@ def _tokens(comments: str, literals: str, names: str, signs: str = r"(?!)") -> P
 _PREFIXED = rf"(?: [eE]{_QUOTES_ESCAPED} | (?: [nNxXbB] | [uU]& )? {_QUOTES_DOUBLED} )"
 _DOLLAR_QUOTED = r"\$(?P<tag>[^\W\d]\w*|)\$.*?(?:\$(?P=tag)\$|\Z)"
 _STANDARD = _tokens(
-    rf"{_LINE_COMMENT} | {_BLOCK_COMMENT}", rf"{_PREFIXED} | {_DOLLAR_QUOTED}", _DOUBLE_QUOTED
+    rf"{_LINE_COMMENT} | {_BLOCK_COMMENT}", rf"{_PREFIXED} | {_DOLLAR_QUOTED}", _DOUBLE_QUOTED, '"'
 )
 _PART = re.compile(
     rf"""
@@ -172,11 +174,13 @@ _MYSQL = _tokens(
     rf"--(?=\s|\Z)[^\n]* | \#[^\n]* | {_BLOCK_COMMENT}",
     rf"(?: [nNxXbB] | _[a-z]\w*\s* )? {_QUOTES_ESCAPED} | {_DOUBLE_ESCAPED}",
     _BACKTICKS,
+    "`",
 )
 _SQLITE = _tokens(
     rf"{_LINE_COMMENT} | {_BLOCK_COMMENT}",
     rf"[xX]? {_QUOTES_DOUBLED}",
     rf"{_DOUBLE_QUOTED}(?:\s*\.)? | {_BACKTICKS} | \[[^\]]*\]",
+    r'["`\[]',
     r'[^\s"`\[]',
 )
 _OPERATORS = frozenset(
@@ -201,7 +205,7 @@ def without_credentials(value: str) -> str:
     if not separator or "/" in scheme or "@" in scheme:
         scheme, separator, rest = "", "", value
     end = min((i for i in map(rest.find, "/?#") if i >= 0), default=len(rest))
-    host, colon, port = rest[:end].rpartition(":")
+    _, colon, port = rest[:end].rpartition(":")
     if colon and "@" not in rest[:end] and not port.isdigit() and port[-1:] != "]":
         # No port, so it is a password with one of "/?#" in it.
         return scheme + separator + rest.rpartition("@")[2]

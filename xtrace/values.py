@@ -15,37 +15,42 @@ if TYPE_CHECKING:
 MAX_DEPTH = 32
 """Levels of dicts and lists within one value; deeper ones are replaced by a mark."""
 
+MAX_ITEMS = 65_536
+"""Items of dicts and lists within one value, counted wherever they occur: no datagram holds more.
+It ends what refers to itself in many ways, which would take forever to write out.
+"""
+
 SMALLEST_INTEGER = -(2**63)
-LARGEST_INTEGER = 2**63 - 1
+LARGEST_INTEGER = 2**64 - 1
 """Integers beyond are written as text: readers of JSON take them for floats, or refuse them."""
 
 
-def weight(values: Any, levels: int = MAX_DEPTH) -> int:
-    """About how many bytes a dict or list takes as JSON."""
-    total = 0
+def weight(values: Any, levels: int = MAX_DEPTH, most: int = MAX_ITEMS * 16) -> int:
+    """About how many bytes a dict or list takes as JSON; beyond `most` it doesn't look further."""
+    total = 16 * len(values)
     try:
         for value in values.values() if type(values) is dict else values:
             kind = type(value)
             if kind is str or kind is bytes:
                 total += len(value)
-            elif levels and (kind is dict or kind is list or kind is tuple):
-                total += weight(value, levels - 1)
+            elif (kind is dict or kind is list or kind is tuple) and levels and total < most:
+                total += weight(value, levels - 1, most - total)
     except RuntimeError:  # another thread is adding to it
         pass
-    return total + 16 * len(values)
+    return total
 
 
 def plain(value: object, levels: int = MAX_DEPTH) -> Any:
     """A copy of any value in which everything is strict JSON.
 
     NaN and infinity become None, lone surrogates U+FFFD, integers of more than 64 bits text, keys
-    text as json.dumps has it; what contains itself or nests deeper than `levels` ends in a mark.
-    Everything else as to_json() says.
+    text as json.dumps has it; what contains itself, nests deeper than `levels` or has too many
+    items ends in a mark. Everything else as to_json() says.
     """
-    return _plain(value, levels, ())
+    return _plain(value, levels, (), [MAX_ITEMS])
 
 
-def _plain(value: Any, levels: int, inside: tuple[int, ...]) -> Any:
+def _plain(value: Any, levels: int, inside: tuple[int, ...], room: list[int]) -> Any:
     kind = type(value)
     if kind is str:
         return _sound(value)
@@ -59,20 +64,33 @@ def _plain(value: Any, levels: int, inside: tuple[int, ...]) -> Any:
         return "[contains itself]"
     if levels <= 0:
         return "[nested too deep]"
+    inside = (*inside, id(value))
     if kind is dict or kind is list or kind is tuple:
-        inside = (*inside, id(value))
+        # list(): another thread may be adding to it.
+        items = list(value.items() if kind is dict else value)
+        most, room[0] = max(0, room[0]), room[0] - len(items)
         if kind is dict:
-            # list(): another thread may be adding to it.
-            return {_key(k): _plain(v, levels - 1, inside) for k, v in list(value.items())}
-        return [_plain(v, levels - 1, inside) for v in list(value)]
-    return _plain(to_json(value), levels - 1, (*inside, id(value)))
+            kept = {_key(k): _plain(v, levels - 1, inside, room) for k, v in items[:most]}
+            if len(items) > most:
+                kept["…"] = "[too many values]"
+            return kept
+        plains = [_plain(v, levels - 1, inside, room) for v in items[:most]]
+        if len(items) > most:
+            plains.append("[too many values]")
+        return plains
+    return _plain(to_json(value), levels - 1, inside, room)
 
 
 def _key(key: object) -> str:
-    if isinstance(key, str):
+    kind = type(key)
+    if issubclass(kind, str):
         return _sound(str.__str__(key))
-    if key is None or isinstance(key, bool):
-        return {None: "null", True: "true", False: "false"}[key]
+    if key is None or kind is bool:
+        return "null" if key is None else "true" if key else "false"
+    if issubclass(kind, int):
+        key = int.__int__(key)  # type: ignore[arg-type]
+    elif issubclass(kind, float):
+        key = float.__float__(key)  # type: ignore[arg-type]
     return _sound(text(key))
 
 

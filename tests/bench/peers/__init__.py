@@ -49,30 +49,32 @@ TRACEPARENT = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01"
 
 HOST = "shop.example.com"
 
+# Host, method and path of ten rules, as a service's file has them.
+_RULES = (
+    ("*", "GET", "/health"),
+    ("*", "POST", "/login"),
+    ("*", "POST", "/logout"),
+    ("*", "GET", "/static/*"),
+    ("*.example.com", "GET", "/search/*"),
+    ("shop.example.com", "*", "/cart/*/items"),
+    ("shop.example.com", "*", "/users/*"),
+    ("admin.example.com", "*", "*"),
+    ("*", "GET", "/reports/*/20??"),
+    ("shop.example.com", "GET", "/orders/*"),
+)
 SAMPLING_RULES = {
     "version": 2,
     "default": {"fixed_target": 1, "rate": 0.05},
     "rules": [
         {
             "description": path,
-            "host": "*",
-            "http_method": "*",
+            "host": host,
+            "http_method": method,
             "url_path": path,
             "fixed_target": 1,
             "rate": 0.05,
         }
-        for path in (
-            "/health",
-            "/login",
-            "/logout",
-            "/static/*",
-            "/search/*",
-            "/cart/*/items",
-            "/users/*",
-            "/admin/*",
-            "/reports/*/20??",
-            "/orders/*",
-        )
+        for host, method, path in _RULES
     ],
 }
 

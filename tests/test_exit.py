@@ -1,0 +1,102 @@
+"""A program that ends: what is open is sent, and nobody waits for a dead backend."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXIT_SECONDS = 1.0
+
+
+def run(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
+def test_what_is_open_at_the_end_is_sent_in_progress(tmp_path):
+    code = """
+import xtrace
+xtrace.configure(service="test", sampling=False, emitter="file:traces.jsonl")
+xtrace.begin_segment("open")
+xtrace.begin_subsegment("open too")
+with xtrace.in_subsegment("done"):
+    pass
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    documents = [json.loads(line) for line in (tmp_path / "traces.jsonl").read_text().splitlines()]
+    assert {d["name"] for d in documents} == {"open", "open too", "done"}
+    assert sum(d.get("in_progress", False) for d in documents) == 2
+
+
+RESOLVER_HANGS = """
+import socket, threading, time
+socket.getaddrinfo = lambda *args, **kwargs: threading.Event().wait()
+import atexit, xtrace
+began = []
+atexit.register(lambda: print(time.monotonic() - began[0]))
+xtrace.configure(service="test", sampling=False, emitter="udp://somewhere.invalid:2000")
+before = time.monotonic()
+for _ in range(100):
+    with xtrace.in_segment():
+        pass
+print(time.monotonic() - before)
+began.append(time.monotonic())
+"""
+
+
+def test_a_name_that_is_never_resolved_delays_neither_requests_nor_the_exit():
+    before = time.monotonic()
+    done = run(RESOLVER_HANGS)
+    assert done.returncode == 0, done.stderr
+    requests, exit = map(float, done.stdout.split())
+    assert requests < 0.5
+    assert exit < EXIT_SECONDS + 0.5
+    assert time.monotonic() - before < 30
+
+
+@pytest.mark.parametrize("emitter", ["udp://127.0.0.1:9", "udp://[::1]:9", "file:/nowhere/x.jsonl"])
+def test_a_dead_backend_changes_no_result_and_one_line_says_so(emitter):
+    code = f"""
+import xtrace
+xtrace.configure(service="test", sampling=False, emitter={emitter!r})
+for number in range(200):
+    with xtrace.in_segment():
+        pass
+xtrace.flush()
+stats = xtrace.stats()
+assert stats.recorded == 200 == stats.sent + sum(stats.dropped.values()), stats
+print(stats)
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.splitlines()) <= 1
+    assert "sent 200" not in done.stdout
+
+
+def test_an_exception_ends_the_program_as_it_would_without_us():
+    code = """
+import xtrace
+xtrace.configure(service="test", sampling=False, emitter="memory:")
+with xtrace.in_segment(), xtrace.in_subsegment("x"):
+    raise SystemExit(7)
+"""
+    assert run(code).returncode == 7
