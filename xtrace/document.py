@@ -81,7 +81,7 @@ def describe(batch: list[Entity], ledger: Ledger) -> dict[Entity, dict[str, Any]
         name = entity.name
         try:
             name = naming.known[name]
-        except (KeyError, TypeError):
+        except Exception:  # not known, or no text
             name = naming.clean(name, ledger)
         annotations = entity._annotations
         metadata = entity._metadata
@@ -167,7 +167,7 @@ def _constant(owner: Owner) -> dict[str, Any]:
 def _annotations(document: dict[str, Any], content: dict[Any, Any], ledger: Ledger) -> None:
     repaired: dict[str, Any] = {}
     unindexed: dict[str, Any] = {}
-    for key, value in content.items():
+    for key, value in list(content.items()):
         key = _annotation_key(key, ledger)
         value = _annotation_value(value, ledger)
         (unindexed if isinstance(value, (dict, list)) else repaired)[key] = value
@@ -175,7 +175,8 @@ def _annotations(document: dict[str, Any], content: dict[Any, Any], ledger: Ledg
         document["annotations"] = repaired
     if unindexed:
         ledger.repair("annotation moved to metadata")
-        document["metadata"] = {**document.get("metadata", {}), UNINDEXED: unindexed}
+        metadata = document.get("metadata", {})
+        document["metadata"] = {**metadata, UNINDEXED: {**metadata.get(UNINDEXED, {}), **unindexed}}
 
 
 def _annotation_key(key: object, ledger: Ledger) -> str:
@@ -206,17 +207,24 @@ def _annotation_value(value: Any, ledger: Ledger) -> object:
 
 
 def _metadata(document: dict[str, Any], content: dict[Any, Any], ledger: Ledger) -> None:
-    for namespace in content:
-        if type(namespace) is not str or namespace.startswith("AWS."):
+    for namespace, group in content.items():
+        if (
+            type(namespace) is not str
+            or namespace.startswith("AWS.")
+            or not isinstance(group, dict)
+        ):
             ledger.repair("metadata namespace")
-            content = {_namespace(name): group for name, group in content.items()}
+            content = dict(_namespace(name, group) for name, group in list(content.items()))
             break
     document["metadata"] = content
 
 
-def _namespace(name: object) -> str:
+def _namespace(name: object, group: object) -> tuple[str, object]:
     text = values.text(name)
-    return "_" + text if text.startswith("AWS.") else text
+    return (
+        "_" + text if text.startswith("AWS.") else text,
+        group if isinstance(group, dict) else {"value": group},
+    )
 
 
 def _http(document: dict[str, Any], content: dict[Any, Any], ledger: Ledger) -> None:
@@ -233,13 +241,24 @@ def _block(field: str, most: int) -> Writer:
 
 
 def _short_texts(group: Any, most: int, ledger: Ledger) -> Any:
-    """A block with its texts in at most so many characters."""
+    """A block as strict JSON with its texts in at most so many characters."""
     if isinstance(group, dict):
         for value in group.values():
-            if type(value) is str and len(value) > most:
-                ledger.shorten()
-                return {key: _short(each, most) for key, each in group.items()}
-    return group
+            kind = type(value)
+            if kind is str:
+                if len(value) > most:
+                    break
+            elif kind is not bool and (kind is not int or value.bit_length() > 63):
+                break
+        else:
+            return group
+    group = values.plain(group)
+    if not isinstance(group, dict):
+        return group
+    short = {key: _short(value, most) for key, value in group.items()}
+    if short != group:
+        ledger.shorten()
+    return short
 
 
 def _short(value: object, most: int) -> object:
@@ -247,13 +266,16 @@ def _short(value: object, most: int) -> object:
 
 
 def _user(document: dict[str, Any], content: object, ledger: Ledger) -> None:
-    document["user"] = _short(values.text(content), MAX_FIELD_CHARS)
+    user = values.text(content)
+    if len(user) > MAX_FIELD_CHARS:
+        ledger.shorten()
+    document["user"] = _short(user, MAX_FIELD_CHARS)
 
 
 def _links(document: dict[str, Any], content: list[Any], ledger: Ledger) -> None:
     if len(content) > MAX_LINKS:
         ledger.repair("links")
-    document["links"] = content[:MAX_LINKS]
+    document["links"] = values.plain(content[:MAX_LINKS])
 
 
 def _as_it_is(field: str) -> Writer:
@@ -334,7 +356,7 @@ def _standard_dumps() -> Callable[[Any], bytes]:
 
 # Digits and opening brackets of a document, everything else blank.
 _SHAPE = bytes(48 if 48 <= byte < 58 else 123 if byte in b"{[" else 32 for byte in range(256))
-_LONG_NUMBER = b"0" * len(str(LARGEST_INTEGER))
+_LONG_NUMBER = b"0" * len(str(-SMALLEST_INTEGER))
 _MANY_BRACKETS = 200
 
 
@@ -368,14 +390,26 @@ def shortened(document: dict[str, Any], limit: int) -> bytes | None:
     """
     whole = _plain(document)
     for most in _CUTS:
-        data = dumps({key: values.cut(value, most) for key, value in whole.items()})
+        data = dumps(_cut(whole, most))
         if len(data) <= limit:
             return data
     kept = {key: value for key, value in whole.items() if key in _ESSENTIAL}
-    kept["metadata"] = {"xtrace": {"shortened": "[the rest was too large to send]"}}
+    kept["metadata"] = {"xtrace": {"shortened": "all but the name, the times and the flags"}}
     for name_chars in (100, 20):
         kept["name"] = whole["name"][:name_chars]
         data = dumps(kept)
         if len(data) <= limit:
             return data
     return None
+
+
+def _cut(whole: dict[str, Any], most: int) -> dict[str, Any]:
+    """The document with texts of at most `most` characters, and lists and dicts cut alike. What
+    is left out is marked in the metadata only: elsewhere X-Ray takes no mark for an item.
+    """
+    small = {key: values.cut(value, most, marks=False) for key, value in whole.items()}
+    small["name"] = whole["name"][:most]
+    groups = list(whole.get("metadata", {}).items())[: most // 8]
+    small["metadata"] = {name[:most]: values.cut(group, most) for name, group in groups}
+    small["metadata"]["xtrace"] = {"shortened": f"texts of over {most} characters, long lists"}
+    return small

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import document
+from .ledger import Ledger
 
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
-    from .ledger import Ledger
     from .model import Entity
 
     # A document, JSON in UTF-8, and how many entities it describes.
@@ -30,16 +30,17 @@ def pack(batch: list[Entity], limit: int, ledger: Ledger) -> list[Packed]:
     dropped in the ledger.
     """
     if len(batch) > document.MAX_EMBEDDED_DEPTH:
-        return _Packing(batch, limit, ledger).done
+        return _Packing(batch, limit, ledger, document.describe(batch, ledger)).done
     try:
         made = document.documents(batch, ledger)
     except RuntimeError:  # another thread still added to one of them
-        made = document.documents(batch, ledger)
+        made = document.documents(batch, Ledger())  # what is repaired was counted
     packed = []
     for each in made:
         data = document.encode(each)
         if len(data) > limit:
-            return _Packing(batch, limit, ledger).done
+            # Described anew, because subsegments are inside now; what is repaired was counted.
+            return _Packing(batch, limit, ledger, document.describe(batch, Ledger())).done
         packed.append((data, len(batch) if len(made) == 1 else _entities(each)))
     return packed
 
@@ -59,12 +60,18 @@ class _Piece(NamedTuple):
 class _Packing:
     """Packs from the leaves up: children are embedded, small ones first, as far as they fit."""
 
-    def __init__(self, batch: list[Entity], limit: int, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        batch: list[Entity],
+        limit: int,
+        ledger: Ledger,
+        described: dict[Entity, dict[str, Any]],
+    ) -> None:
         self.done: list[Packed] = []
         self._limit = limit
         self._ledger = ledger
         self._pieces: dict[Entity, _Piece] = {}
-        self._own = document.describe(batch, ledger)
+        self._own = described
         self._below: dict[Entity, list[Entity]] = {entity: [] for entity in batch}
         outermost = []
         for entity in batch:

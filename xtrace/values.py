@@ -159,9 +159,11 @@ def text(value: object) -> str:
         return _type_name(value)
 
 
-def cut(value: Any, most: int) -> Any:
+def cut(value: Any, most: int, marks: bool = True) -> Any:
     """A copy of a strict JSON value with strings of at most `most` characters, and lists and dicts
     of at most an eighth of that; a mark says what was left out.
+
+    marks: False for none in place of keys and items, only in strings.
     """
     if isinstance(value, str):
         if len(value) <= most:
@@ -169,13 +171,14 @@ def cut(value: Any, most: int) -> Any:
         return f"{value[:most]}… [{len(value)} characters, shortened]"
     room = max(1, most // 8)
     if isinstance(value, dict):
-        kept = {cut(k, most): cut(v, most) for k, v in list(value.items())[:room]}
-        if len(value) > room:
+        items = list(value.items())[:room]
+        kept = {cut(k, most) if marks else k[:most]: cut(v, most, marks) for k, v in items}
+        if marks and len(value) > room:
             kept["…"] = f"[{len(value) - room} more keys, shortened]"
         return kept
     if isinstance(value, list):
-        items = [cut(v, most) for v in value[:room]]
-        if len(value) > room:
+        items = [cut(v, most, marks) for v in value[:room]]
+        if marks and len(value) > room:
             items.append(f"… [{len(value) - room} more items, shortened]")
         return items
     return value

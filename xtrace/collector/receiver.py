@@ -14,7 +14,9 @@ HEADER = b'{"format":"json","version":1}\n'
 """What most SDKs write before the document; any JSON object that says the same is accepted."""
 
 RECEIVE_BUFFER_BYTES = 16 * 1024 * 1024
-"""Asked of the kernel, which may give less (net.core.rmem_max)."""
+"""Asked of the kernel, which gives less (net.core.rmem_max) to a process without privileges."""
+
+_SO_RCVBUFFORCE = 33  # Linux; no name in the socket module before Python 3.14
 
 MAX_BATCH = 500
 """Documents handed on at once."""
@@ -36,7 +38,7 @@ class Receiver:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+            self._enlarge_buffer()
             self._socket.bind((host, port))
         except OSError:
             self._socket.close()
@@ -48,6 +50,14 @@ class Receiver:
         self._take = take
         self._stopping = False
         self._thread = Thread(target=self._run, name="xtrace-receiver", daemon=True)
+
+    def _enlarge_buffer(self) -> None:
+        for option in (_SO_RCVBUFFORCE, socket.SO_RCVBUF):
+            try:
+                self._socket.setsockopt(socket.SOL_SOCKET, option, RECEIVE_BUFFER_BYTES)
+            except OSError:
+                continue
+            return
 
     def start(self) -> None:
         """Begin to receive."""

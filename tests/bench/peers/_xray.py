@@ -79,27 +79,29 @@ class XRayPeer:
         recorder = self.recorder
         begin = clock()
         for _ in range(times):
-            with recorder.in_segment("shop", sampling=sampling):
-                with recorder.in_subsegment("checkout") as part:
+            with (
+                recorder.in_segment("shop", sampling=sampling),
+                recorder.in_subsegment("checkout") as part,
+            ):
+                part.put_annotation("customer", "c-17")
+                part.put_annotation("attempt", 1)
+                part.put_metadata("cart", METADATA)
+                with recorder.in_subsegment("price") as part:
                     part.put_annotation("customer", "c-17")
                     part.put_annotation("attempt", 1)
                     part.put_metadata("cart", METADATA)
-                    with recorder.in_subsegment("price") as part:
+                    with recorder.in_subsegment("stock") as part:
                         part.put_annotation("customer", "c-17")
                         part.put_annotation("attempt", 1)
                         part.put_metadata("cart", METADATA)
-                        with recorder.in_subsegment("stock") as part:
+                        with recorder.in_subsegment("reserve") as part:
                             part.put_annotation("customer", "c-17")
                             part.put_annotation("attempt", 1)
                             part.put_metadata("cart", METADATA)
-                            with recorder.in_subsegment("reserve") as part:
+                            with recorder.in_subsegment("write") as part:
                                 part.put_annotation("customer", "c-17")
                                 part.put_annotation("attempt", 1)
                                 part.put_metadata("cart", METADATA)
-                                with recorder.in_subsegment("write") as part:
-                                    part.put_annotation("customer", "c-17")
-                                    part.put_annotation("attempt", 1)
-                                    part.put_metadata("cart", METADATA)
         return clock() - begin
 
     # -- captured functions ------------------------------------------------------------------
