@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import time
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from xtrace.recorder import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from xtrace.model import Entity
 
 DEADLINE_SECONDS = 15.0
 
@@ -17,3 +24,53 @@ def eventually(condition: Callable[[], object], seconds: float = DEADLINE_SECOND
     while not condition():
         assert time.monotonic() < deadline, "it didn't come true in time"
         time.sleep(0.005)
+
+
+@contextmanager
+def listening(host: str = "127.0.0.1") -> Iterator[socket.socket]:
+    """A UDP socket on the loopback, in the daemon's place; recv() fails when the time is up."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as daemon:
+        daemon.bind((host, 0))
+        daemon.settimeout(DEADLINE_SECONDS)
+        yield daemon
+
+
+def port_of(daemon: socket.socket) -> int:
+    """The port on which it listens."""
+    port: int = daemon.getsockname()[1]
+    return port
+
+
+def received(daemon: socket.socket, count: int = 1) -> list[dict[str, Any]]:
+    """The documents of the next datagrams, parsed."""
+    return [json.loads(daemon.recv(65_536).partition(b"\n")[2]) for _ in range(count)]
+
+
+class Keeper:
+    """An emitter in the form of the official SDK's: keeps the entities that it is given."""
+
+    def __init__(self) -> None:
+        self.kept: list[Entity] = []
+
+    def send_entity(self, entity: Entity) -> None:
+        """Keep it."""
+        self.kept.append(entity)
+
+
+def keeping_recorder(**settings: Any) -> Recorder:
+    """A recorder of every request that sends nothing, so that a test can."""
+    return Recorder(**{"service": "test", "sampling": False, "emitter": Keeper(), **settings})
+
+
+def ended(name: str = "a", parts: int = 0, **metadata: object) -> list[Entity]:
+    """A segment that has ended, with so many subsegments: a batch for an emitter."""
+    recorder = keeping_recorder()
+    with recorder.in_segment(name) as segment:
+        for key, value in metadata.items():
+            segment.put_metadata(key, value)
+        subsegments = [recorder.in_subsegment(f"part {number}") for number in range(parts)]
+        for subsegment in subsegments:
+            with subsegment:
+                pass
+    return [segment, *subsegments]

@@ -32,34 +32,43 @@ def describe(error: BaseException, max_frames: int, remote: bool = False) -> dic
     remote: the exception was raised by a called service, not here.
     """
     exceptions: list[dict[str, Any]] = []
-    seen: set[int] = set()
-    waiting: list[tuple[BaseException, dict[str, Any] | None]] = [(error, None)]
-    while waiting:
-        each, child = waiting.pop(0)
-        if id(each) in seen:
-            continue
-        if len(exceptions) == MAX_EXCEPTIONS:
-            exceptions[-1]["skipped"] = 1 + len(waiting)
-            break
-        seen.add(id(each))
-        entry = _entry(each, max_frames)
+    found = _with_all_behind(error)
+    entries: dict[int, dict[str, Any]] = {}
+    for each, child in found[:MAX_EXCEPTIONS]:
+        entry = entries[id(each)] = _entry(each, max_frames)
         if remote:
             entry["remote"] = True
         if child is not None:
-            child.setdefault("cause", entry["id"])
+            entries[id(child)].setdefault("cause", entry["id"])
         exceptions.append(entry)
+    if len(found) > MAX_EXCEPTIONS:
+        exceptions[-1]["skipped"] = len(found) - MAX_EXCEPTIONS
+    return {"working_directory": _working_directory(), "exceptions": exceptions}
+
+
+def _with_all_behind(error: BaseException) -> list[tuple[BaseException, BaseException | None]]:
+    """An exception, those that led to it and the members of groups, each once and with the one
+    that it is behind; the nearest first.
+    """
+    found: list[tuple[BaseException, BaseException | None]] = [(error, None)]
+    seen = {id(error)}
+    for each, _ in found:
         behind = each.__cause__
         if behind is None and not each.__suppress_context__:
             behind = each.__context__
-        if behind is not None:
-            waiting.append((behind, entry))
-        waiting.extend((member, entry) for member in _members(each))
-    return {"working_directory": _working_directory(), "exceptions": exceptions}
+        for other in (*([] if behind is None else [behind]), *_members(each)):
+            if id(other) not in seen:
+                seen.add(id(other))
+                found.append((other, each))
+    return found
 
 
 def _members(error: BaseException) -> tuple[BaseException, ...]:
     """The exceptions of an exception group, also of the `exceptiongroup` backport and of trio."""
-    members = getattr(error, "exceptions", None)
+    try:
+        members = getattr(error, "exceptions", None)
+    except Exception:  # anybody's property may be of that name
+        return ()
     if not isinstance(members, (tuple, list)):
         return ()
     return tuple(member for member in members if isinstance(member, BaseException))
@@ -118,4 +127,13 @@ def is_failure(error: BaseException) -> bool:
     """
     if isinstance(error, Exception):
         return True
-    return any(is_failure(member) for member in _members(error))
+    groups = [error]
+    seen = {id(error)}
+    for group in groups:
+        for member in _members(group):
+            if isinstance(member, Exception):
+                return True
+            if id(member) not in seen:
+                seen.add(id(member))
+                groups.append(member)
+    return False

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         constant: dict[str, Any] | None
         streaming_threshold: int
         max_trace_back: int
+        redact: bool
 
         def segment_ended(self, segment: Segment) -> None:
             """Send the segment."""

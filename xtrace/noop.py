@@ -204,6 +204,7 @@ class _NowhereToGo:
         self.constant: dict[str, Any] | None = None
         self.streaming_threshold = 0
         self.max_trace_back = 0
+        self.redact = True
 
     def get(self) -> None:
         return None

@@ -172,14 +172,14 @@ _PART = re.compile(
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 _MYSQL = _tokens(
     rf"--(?=\s|\Z)[^\n]* | \#[^\n]* | {_BLOCK_COMMENT}",
-    rf"(?: [nNxXbB] | _[a-z]\w*\s* )? {_QUOTES_ESCAPED} | {_DOUBLE_ESCAPED}",
+    rf"[nNxXbB]? {_QUOTES_ESCAPED} | {_DOUBLE_ESCAPED}",
     _BACKTICKS,
     "`",
 )
 _SQLITE = _tokens(
     rf"{_LINE_COMMENT} | {_BLOCK_COMMENT}",
     rf"[xX]? {_QUOTES_DOUBLED}",
-    rf"{_DOUBLE_QUOTED}(?:\s*\.)? | {_BACKTICKS} | \[[^\]]*\]",
+    rf"{_DOUBLE_QUOTED}(?:\s*\.(?!\d))? | {_BACKTICKS} | \[[^\]]*\]",
     r'["`\[]',
     r'[^\s"`\[]',
 )

@@ -83,12 +83,16 @@ class Setting:
         """Whether an environment variable decides."""
         return bool(self.environment and os.environ.get(self.environment))
 
+    def is_from_environment(self, value: object) -> bool:
+        """Whether a value is what the environment variable says, not what a program gave."""
+        return self.is_in_environment() and value == os.environ.get(self.environment or "")
+
     def _checked(self, value: Any) -> Any:
         return value if self.check is None else self.check(self, value)
 
     def wrong(self, value: object, instead: str) -> ConfigurationError:
         """The error for a value that won't do."""
-        where = f" (from {self.environment})" if self.is_in_environment() else ""
+        where = f" (from {self.environment})" if self.is_from_environment(value) else ""
         return ConfigurationError(f"{self.name} is {value!r}{where}. {instead}")
 
 
@@ -114,7 +118,7 @@ def _whole_number(least: int, most: int) -> Callable[[Setting, Any], int]:
             number = int(value)
             if number != float(value):
                 raise ValueError
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise setting.wrong(value, f"Write a whole number, {least} to {most}.") from None
         if not least <= number <= most:
             raise setting.wrong(value, f"Write a whole number, {least} to {most}.")
@@ -154,7 +158,7 @@ def _strategy(setting: Setting, value: Any) -> str:
 def _address(setting: Setting, value: Any) -> daemon.DaemonAddress:
     if isinstance(value, daemon.DaemonAddress):
         return value
-    source = setting.environment if setting.is_in_environment() else setting.name
+    source = setting.environment if setting.is_from_environment(value) else setting.name
     return daemon.parse(value or daemon.DEFAULT_ADDRESS, source or setting.name)
 
 

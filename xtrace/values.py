@@ -171,8 +171,8 @@ def cut(value: Any, most: int, marks: bool = True) -> Any:
         return f"{value[:most]}… [{len(value)} characters, shortened]"
     room = max(1, most // 8)
     if isinstance(value, dict):
-        items = list(value.items())[:room]
-        kept = {cut(k, most) if marks else k[:most]: cut(v, most, marks) for k, v in items}
+        first = list(value.items())[:room]
+        kept = {cut(k, most) if marks else k[:most]: cut(v, most, marks) for k, v in first}
         if marks and len(value) > room:
             kept["…"] = f"[{len(value) - room} more keys, shortened]"
         return kept

@@ -1,7 +1,8 @@
 """A trace as text: each segment and subsegment a line, with a bar for when and how long. Pure.
 
 Documents of any origin are drawn: segments, independent subsegments, in progress, in any order;
-what has no parent among them stands at the left.
+what has no parent among them stands at the left. Whatever their fields hold, nothing here raises,
+and no character reaches a terminal that would do something there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 BAR_CHARS = 30
 MAX_LABEL_CHARS = 52
+MAX_DETAIL_CHARS = 80
+"""Of a statement, of an exception."""
 _COLOURS = {"fault": "31", "error": "33", "throttle": "35", "": "32"}
 
 
@@ -25,49 +28,60 @@ class Row:
 
     def __init__(self, document: dict[str, Any], level: int, is_segment: bool) -> None:
         self.level = level
-        self.label = str(document.get("name", "?"))
+        self.label = _one_line(document.get("name", "?"))
         if not is_segment and document.get("namespace"):
             self.label = f"→ {self.label}"
         self.start = _seconds(document.get("start_time"))
         self.in_progress = document.get("end_time") is None
-        self.end = self.start if self.in_progress else _seconds(document["end_time"])
+        self.end = max(self.start, _seconds(document.get("end_time")))
         self.state = next((s for s in ("fault", "throttle", "error") if document.get(s)), "")
         self.detail = _detail(document)
 
 
 def rows(documents: list[dict[str, Any]]) -> list[Row]:
     """The lines of a trace, in order. documents: those of one trace, parsed."""
-    known: dict[object, dict[str, Any]] = {}
-    for document in documents:
-        # A complete document replaces the one in progress, in whichever order they came.
-        before = known.get(document.get("id"))
-        if before is None or before.get("end_time") is None:
-            known[document.get("id")] = document
+    known = _latest(documents)
     embedded: set[object] = set()
     for document in known.values():
         embedded.update(_ids_below(document))
     tops = [document for id, document in known.items() if id not in embedded]
     below: dict[object, list[dict[str, Any]]] = {}
-    inside = {id for document in tops for id in (document.get("id"), *_ids_below(document))}
+    inside = {id for document in tops for id in (_id(document), *_ids_below(document))}
     roots = []
-    for document in tops:
-        parent = document.get("parent_id")
-        if parent in inside and parent != document.get("id"):
+    for document in sorted(tops, key=_start):
+        parent = _id(document, "parent_id")
+        if parent in inside and parent != _id(document):
             below.setdefault(parent, []).append(document)
         else:
             roots.append(document)
     found: list[Row] = []
-    waiting = [(document, 0) for document in sorted(roots, key=_start, reverse=True)]
     drawn: set[int] = set()
-    while waiting:
-        document, level = waiting.pop()
-        if id(document) in drawn:
-            continue
-        drawn.add(id(document))
-        found.append(Row(document, level, _is_segment(document)))
-        children = [*_embedded(document), *below.get(document.get("id"), ())]
-        waiting.extend((child, level + 1) for child in sorted(children, key=_start, reverse=True))
+    for root in (*roots, *tops):  # a loop of parents has no root: any of them will do
+        waiting = [(root, 0)]
+        while waiting:
+            document, level = waiting.pop()
+            if id(document) in drawn:
+                continue
+            drawn.add(id(document))
+            found.append(Row(document, level, _is_segment(document)))
+            children = [*_embedded(document), *below.get(_id(document), ())]
+            children.sort(key=_start, reverse=True)
+            waiting.extend((child, level + 1) for child in children)
     return found
+
+
+def _latest(documents: list[dict[str, Any]]) -> dict[object, dict[str, Any]]:
+    """The documents by id. A complete one replaces the one in progress, in whichever order they
+    came.
+    """
+    known: dict[object, dict[str, Any]] = {}
+    for document in documents:
+        if isinstance(document, dict):
+            key = _id(document)
+            before = known.get(key)
+            if before is None or before.get("end_time") is None:
+                known[key] = document
+    return known
 
 
 def draw(documents: list[dict[str, Any]], colour: bool = False) -> str:
@@ -80,8 +94,9 @@ def draw(documents: list[dict[str, Any]], colour: bool = False) -> str:
         return "(an empty trace)"
     begin = min(row.start for row in lines)
     whole = max(row.end for row in lines) - begin
-    trace_id = next((str(d["trace_id"]) for d in documents if d.get("trace_id")), "?")
-    segments = sum(_is_segment(document) for document in documents)
+    latest = _latest(documents).values()
+    trace_id = next((_one_line(d["trace_id"]) for d in latest if d.get("trace_id")), "?")
+    segments = sum(map(_is_segment, latest))
     plural = "" if segments == 1 else "s"
     labels = [_label(row) for row in lines]
     width = max(map(len, labels))
@@ -121,17 +136,36 @@ def _duration(seconds: float) -> str:
 
 
 def _detail(document: dict[str, Any]) -> str:
-    http = document.get("http") or {}
-    request, response = http.get("request") or {}, http.get("response") or {}
+    http = _part(document, "http")
+    request, response = _part(http, "request"), _part(http, "response")
     parts = [request.get("method"), request.get("url"), response.get("status")]
-    sql = (document.get("sql") or {}).get("sanitized_query")
+    sql = _part(document, "sql").get("sanitized_query")
     if sql:
-        parts.append(" ".join(str(sql).split())[:80])
-    cause = document.get("cause")
-    if isinstance(cause, dict):
-        for exception in (cause.get("exceptions") or [])[:1]:
-            parts.append(f"{exception.get('type')}: {exception.get('message', '')}"[:80])
-    return " ".join(str(part) for part in parts if part)
+        parts.append(_one_line(sql)[:MAX_DETAIL_CHARS])
+    exceptions = _part(document, "cause").get("exceptions")
+    if isinstance(exceptions, list):
+        for exception in exceptions[:1]:
+            if isinstance(exception, dict):
+                text = f"{exception.get('type')}: {exception.get('message', '')}"
+                parts.append(text[:MAX_DETAIL_CHARS])
+    return " ".join(_one_line(part) for part in parts if part)
+
+
+def _part(document: dict[str, Any], field: str) -> dict[str, Any]:
+    part = document.get(field)
+    return part if isinstance(part, dict) else {}
+
+
+def _one_line(value: object) -> str:
+    """A value as text that only prints: no line ends, no escape sequences."""
+    text = "".join(char if char.isprintable() else " " for char in str(value)[:1000])
+    return " ".join(text.split())
+
+
+def _id(document: dict[str, Any], field: str = "id") -> object:
+    """An id; a document without one gets one of its own."""
+    value = document.get(field)
+    return value if isinstance(value, str) else id(document)
 
 
 def _is_segment(document: dict[str, Any]) -> bool:
@@ -150,7 +184,7 @@ def _ids_below(document: dict[str, Any]) -> list[object]:
     waiting = _embedded(document)
     while waiting:
         child = waiting.pop()
-        found.append(child.get("id"))
+        found.append(_id(child))
         waiting.extend(_embedded(child))
     return found
 
@@ -160,4 +194,6 @@ def _start(document: dict[str, Any]) -> float:
 
 
 def _seconds(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) else 0.0
+    if isinstance(value, (int, float)) and abs(value) < 1e12:
+        return float(value)
+    return 0.0

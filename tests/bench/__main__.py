@@ -23,7 +23,7 @@ from pathlib import Path
 import fresh
 import instructions
 import rounds
-from catalogue import CHUNKS, IMPORTS, PEERS, WORKLOADS, Workload
+from catalogue import CHUNKS, COUNT_NOTES, IMPORTS, PEERS, TIME_NOTES, WORKLOADS, Workload
 from environments import STORE, python_of
 from figures import Measured, Result
 from processes import Drain, Worker
@@ -40,14 +40,14 @@ def main() -> int:
     for peer in PEERS.values():
         python_of(peer.environment)
     if options.instructions:
-        unit, file = "instructions", STORE / "instructions.json"
+        unit, notes, file = "thousand instructions", COUNT_NOTES, STORE / "instructions.json"
         with Drain() as drain:
             found = list(instructions.measure(workloads, list(PEERS), drain))
     else:
-        unit, file = "microseconds", STORE / "results.json"
+        unit, notes, file = "microseconds", TIME_NOTES, STORE / "results.json"
         found = list(_measure(workloads, options.quick))
     results = [Result(workload, {each.peer: each for each in all}) for workload, all in found]
-    print(table(results, unit))
+    print(table(results, notes))
     file = options.json or file
     file.write_text(json.dumps(as_json(results, unit), indent=1) + "\n")
     missed = any(not verdict.ok for verdict in all_verdicts(results))

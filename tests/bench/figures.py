@@ -59,11 +59,13 @@ class Result:
 
     def rounds(self, peer: str) -> list[float]:
         """The figure of a peer in each round."""
-        return [self.workload.figure(parts) for parts in zip(*self.measured[peer].values)]
+        return [
+            self.workload.figure(parts) for parts in zip(*self.measured[peer].values, strict=True)
+        ]
 
     def ratio(self, peer: str, against: str) -> tuple[float, float]:
         """The figure of one peer to another's, and the median of the same round by round."""
-        pairs = zip(self.rounds(peer), self.rounds(against))
+        pairs = zip(self.rounds(peer), self.rounds(against), strict=True)
         return self.figure(peer) / self.figure(against), median(
             ours / other for ours, other in pairs
         )

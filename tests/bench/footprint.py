@@ -1,7 +1,5 @@
 """How much memory this process occupies. Linux only."""
 
-from __future__ import annotations
-
 
 def resident_bytes() -> int:
     """Bytes in RAM (VmRSS), as Linux tells them."""

@@ -4,8 +4,8 @@ Far slower, but steady to a fraction of a percent, whatever else the machine doe
 which two commits are compared. What the kernel does is not counted.
 
 The clock of the peers marks instead of reading (see peers.clock), and callgrind writes down its
-count at each mark. Each part runs a few times and many times; what both have in common, such as
-the marks themselves, goes out in the difference.
+count at each mark. Each part also runs no times at all: what that costs, such as the marks
+themselves, is subtracted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from os import cpu_count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,23 +60,24 @@ class _CountingWorker(Worker):
 def measure(
     workloads: Sequence[Workload], names: Sequence[str], drain: Drain
 ) -> Iterator[tuple[Workload, list[Measured]]]:
-    """Instructions per unit, of the workloads and peers for which they can be counted."""
+    """Thousands of instructions per unit, of the workloads and peers for which they can be counted.
+
+    The bars are of time, and left out.
+    """
     if shutil.which("valgrind") is None:
         raise RuntimeError("Counting instructions needs valgrind, which isn't installed.")
     countable = [
         workload
         for workload in workloads
-        if workload.measured == CHUNKS and all(part.counts for part in workload.parts)
+        if workload.measured == CHUNKS and all(part.count for part in workload.parts)
     ]
     names = [name for name in names if PEERS[name].counted]
     with TemporaryDirectory() as folder, ThreadPoolExecutor(cpu_count()) as pool:
         jobs = [pool.submit(_count_all, name, countable, drain, Path(folder)) for name in names]
-        found = {name: job.result() for name, job in zip(names, jobs)}
+        found = {name: job.result() for name, job in zip(names, jobs, strict=True)}
     for workload in countable:
-        yield (
-            workload,
-            [found[name][workload.name] for name in names if workload.name in found[name]],
-        )
+        measured = [found[name][workload.name] for name in names if workload.name in found[name]]
+        yield replace(workload, bars=()), measured
 
 
 def _count_all(
@@ -91,8 +93,7 @@ def _count_all(
 
 
 def _per_unit(worker: _CountingWorker, part: Part) -> float:
-    assert part.counts is not None
-    few, many = part.counts
-    worker.count(part, few)  # warms up
-    less = worker.count(part, few)
-    return (worker.count(part, many) - less) / ((many - few) * part.per)
+    assert part.count is not None
+    worker.count(part, max(1, part.count // 10))  # warms up
+    for_none = worker.count(part, 0)
+    return (worker.count(part, part.count) - for_none) / (part.count * part.per) / 1000

@@ -14,22 +14,19 @@ from figures import Result, Verdict
 
 WIDTH = 100
 _TITLE = 26
-_COLUMNS = {name: max(7, len(peer.title) + 1) for name, peer in PEERS.items()}
 
 
 # -- the table ---------------------------------------------------------------------------------
 
 
-def table(results: Sequence[Result], unit: str) -> str:
-    """All results, with notes. unit: of the figures that don't name theirs."""
-    return "\n".join([*_head(unit), *_lines(results), *_verdicts(results), "", *_notes(results)])
-
-
-def _head(unit: str) -> Iterator[str]:
-    yield f"{_machine()}; {unit}"
-    yield ""
-    titles = "".join(f"{PEERS[name].title:>{width}}" for name, width in _COLUMNS.items())
-    yield f"{'':{_TITLE}}{titles}{'ratio':>7}{'rounds':>7}{'bar':>6}"
+def table(results: Sequence[Result], notes: Sequence[str]) -> str:
+    """All results, with notes on how they were made."""
+    names = [name for name in PEERS if any(name in result.measured for result in results)]
+    columns = {name: max(7, len(PEERS[name].title) + 1) for name in names}
+    rows = _Rows(columns)
+    has_bars = any(result.workload.bars for result in results)
+    lines = [rows.head(has_bars), *(line for result in results for line in rows.of(result))]
+    return "\n".join([_machine(), "", *lines, *_count(results), "", *_notes(results, notes)])
 
 
 def _machine() -> str:
@@ -39,26 +36,37 @@ def _machine() -> str:
     )
 
 
-def _lines(results: Sequence[Result]) -> Iterator[str]:
-    for result in results:
+class _Rows:
+    """The lines of the table. columns: the peers, with the width of each."""
+
+    def __init__(self, columns: dict[str, int]) -> None:
+        self._columns = columns
+
+    def head(self, has_bars: bool) -> str:
+        titles = "".join(f"{PEERS[name].title:>{width}}" for name, width in self._columns.items())
+        return f"{'':{_TITLE}}{titles}{'ratio':>7}" + (
+            f"{'rounds':>7}{'bar':>6}" if has_bars else ""
+        )
+
+    def of(self, result: Result) -> Iterator[str]:
+        """A line for each part that has a title, the workload's, and one for each further bar."""
         workload = result.workload
-        if len(workload.parts) > 1 and workload.parts[0].title:
-            for index, part in enumerate(workload.parts):
+        for index, part in enumerate(workload.parts):
+            if part.title:
                 figures = {name: each.parts()[index] for name, each in result.measured.items()}
-                yield _line(part.title, figures)
+                yield self._line(part.title, figures)
         figures = {name: result.figure(name) for name in result.measured}
         first, *others = workload.bars or (None,)
-        yield _line(workload.title, figures, _standing(result, first))
+        yield self._line(workload.title, figures, _standing(result, first))
         for bar in others:
-            yield _line(bar.title, {}, _standing(result, bar))
+            yield self._line(bar.title, {}, _standing(result, bar))
 
-
-def _line(title: str, figures: dict[str, float], standing: str = "") -> str:
-    columns = "".join(
-        f"{_short(figures[name]) if name in figures else '':>{width}}"
-        for name, width in _COLUMNS.items()
-    )
-    return f"{title:{_TITLE}}{columns}{standing}".rstrip()
+    def _line(self, title: str, figures: dict[str, float], standing: str = "") -> str:
+        columns = "".join(
+            f"{_short(figures[name]) if name in figures else '':>{width}}"
+            for name, width in self._columns.items()
+        )
+        return f"{title:{_TITLE}}{columns}{standing}".rstrip()
 
 
 def _standing(result: Result, bar: Bar | None) -> str:
@@ -71,7 +79,8 @@ def _standing(result: Result, bar: Bar | None) -> str:
         return f"{_ratio(verdict.ratio)}{_ratio(verdict.rounds)}{bar.most:6g} {word}"
     if result.workload.figure is growth or not {"xtrace", OFFICIAL} <= set(result.measured):
         return ""
-    return "".join(map(_ratio, result.ratio("xtrace", OFFICIAL)))
+    ratio, rounds = result.ratio("xtrace", OFFICIAL)
+    return _ratio(ratio) + (_ratio(rounds) if len(result.rounds("xtrace")) > 1 else "")
 
 
 def _ratio(value: float) -> str:
@@ -85,7 +94,7 @@ def _short(value: float) -> str:
     return f"{value:.{2 if abs(value) < 10 else 1 if abs(value) < 100 else 0}f}"
 
 
-def _verdicts(results: Sequence[Result]) -> Iterator[str]:
+def _count(results: Sequence[Result]) -> Iterator[str]:
     verdicts = list(all_verdicts(results))
     if verdicts:
         missed = sum(not verdict.ok for verdict in verdicts)
@@ -102,8 +111,8 @@ def all_verdicts(results: Sequence[Result]) -> Iterator[Verdict]:
                 yield verdict
 
 
-def _notes(results: Sequence[Result]) -> Iterator[str]:
-    for note in NOTES:
+def _notes(results: Sequence[Result], notes: Sequence[str]) -> Iterator[str]:
+    for note in (*notes, *NOTES):
         yield from _paragraph("", note)
     for result in results:
         yield from _paragraph(f"{result.workload.name}: ", result.workload.note + ".")
@@ -114,7 +123,13 @@ def _notes(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _paragraph(begin: str, text: str, indent: str = "") -> list[str]:
-    return wrap(begin + text, WIDTH, initial_indent=indent, subsequent_indent="  ")
+    return wrap(
+        begin + text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent="  ",
+        break_on_hyphens=False,
+    )
 
 
 # -- JSON --------------------------------------------------------------------------------------
@@ -146,7 +161,7 @@ def _workload(result: Result) -> dict[str, Any]:
                 "parts": {
                     part.method: {"figure": figure, "rounds": rounds}
                     for part, figure, rounds in zip(
-                        workload.parts, measured.parts(), measured.values
+                        workload.parts, measured.parts(), measured.values, strict=True
                     )
                 },
             }

@@ -32,14 +32,17 @@ class FileEmitter(Emitter):
             raise InvalidAddress(f"emitter is {url!r}. Name a file, as in file:traces.jsonl.")
         self._lock = Lock()
         self._descriptor = -1
+        self._is_cut_off = False  # the last line was written in part
 
     def send_documents(self, packed: list[Packed]) -> None:
         """Append them; what can't be written is dropped and counted."""
         for data, entities in packed:
-            line = data + b"\n"
+            line = b"\n%b\n" % data if self._is_cut_off else data + b"\n"
             try:
                 # One write each, in append mode: lines of several processes don't mix.
-                if os.write(self._open(), line) != len(line):
+                written = os.write(self._open(), line)
+                self._is_cut_off = 0 < written < len(line)
+                if written != len(line):
                     raise OSError("written in part")
             except OSError as error:
                 self.close()
@@ -97,7 +100,7 @@ class ConsoleEmitter(Emitter):
                 text = draw([json.loads(data)], colour=stream.isatty())
                 stream.write(text + "\n")
                 stream.flush()
-            except (OSError, ValueError) as error:  # closed, or it can't encode a name
+            except Exception as error:  # closed, or can't encode a name, or isn't there at all
                 self.ledger.drop("not written", entities, recorded=entities)
                 report("console", "Can't draw a trace on the terminal", error)
             else:

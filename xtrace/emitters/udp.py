@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import stat
 import time
 from collections import deque
 from threading import Lock, Thread
@@ -30,6 +29,7 @@ HEADER = b'{"format":"json","version":1}\n'
 """What stands before the document in each datagram."""
 
 SECONDS_BETWEEN_LOOKUPS = 60.0
+SECONDS_BETWEEN_ATTEMPTS = 5.0
 MAX_WAITING_BYTES = 4 * 1024 * 1024
 SMALL_DATAGRAM_BYTES = 8192
 """Fits the default of systems that refuse large datagrams (macOS: 9,216)."""
@@ -65,6 +65,7 @@ class UdpEmitter(Emitter):
 
     def _begin(self) -> None:
         self._socket: socket.socket | None = None
+        self._inode = -1
         self._last: Packed = _NONE
         self._address: tuple[int, Any] | None = _literal(*self.endpoint)
         self._is_name = self._address is None
@@ -75,8 +76,11 @@ class UdpEmitter(Emitter):
 
     def send(self, batch: list[Entity]) -> None:
         """Send the entities; in smaller datagrams if the system refuses large ones."""
+        packed = pack(batch, self.max_bytes - len(HEADER), self.ledger)
+        if len(packed) > 1:
+            packed.sort(key=_size, reverse=True)  # if the largest goes out, all do
         try:
-            self.send_documents(pack(batch, self.max_bytes - len(HEADER), self.ledger))
+            self.send_documents(packed)
         except _TooLargeHere:
             self.send_documents(pack(batch, self.max_bytes - len(HEADER), self.ledger))
 
@@ -148,27 +152,30 @@ class UdpEmitter(Emitter):
         return self._connect(address) if address is not None else None
 
     def _connect(self, address: tuple[int, Any]) -> socket.socket | None:
+        failed = None
         with self._lock:
             if self._socket is None:
                 try:
-                    sock = socket.socket(address[0], socket.SOCK_DGRAM)
-                    sock.setblocking(False)
-                    sock.connect(address[1])
+                    self._socket = _connected(address)
+                    self._inode = _inode(self._socket)
                 except OSError as error:
-                    self._complain(error)
-                else:
-                    self._socket = sock
-            return self._socket
+                    failed = error
+            sock = self._socket
+        if failed is not None:
+            self._complain(failed)
+        return sock
 
     def _disconnect(self) -> None:
         with self._lock:
             sock, self._socket = self._socket, None
+            inode = self._inode
         if sock is not None:
-            descriptor = sock.detach()
-            # If somebody closed our descriptor, its number may be another file's by now.
+            # If somebody closed our descriptor, its number may be another file's or socket's.
             try:
-                if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-                    os.close(descriptor)
+                if _inode(sock) == inode:
+                    sock.close()
+                else:
+                    sock.detach()
             except OSError:
                 pass
 
@@ -179,17 +186,21 @@ class UdpEmitter(Emitter):
             if self._lookup is not None and self._lookup.is_alive():
                 return
             self._next_lookup = time.monotonic() + SECONDS_BETWEEN_LOOKUPS
-            self._lookup = Thread(target=self._resolve, name="xtrace-resolver", daemon=True)
-        self._lookup.start()
+            lookup = Thread(target=self._resolve, name="xtrace-resolver", daemon=True)
+            try:
+                lookup.start()
+            except RuntimeError:  # no more threads, or the program is ending
+                return
+            self._lookup = lookup
 
     def _resolve(self) -> None:
         try:
             found = socket.getaddrinfo(*self.endpoint, type=socket.SOCK_DGRAM)
+            address = (int(found[0][0]), found[0][4])
         except Exception as error:
-            self._next_lookup = time.monotonic() + 5.0
+            self._next_lookup = time.monotonic() + SECONDS_BETWEEN_ATTEMPTS
             self._complain(error)
             return
-        address = (int(found[0][0]), found[0][4])
         if address != self._address:
             self._address = address
             self._disconnect()
@@ -201,26 +212,35 @@ class UdpEmitter(Emitter):
         with self._lock:
             self._waiting.append(packed)
             self._waiting_bytes += len(packed[0])
-            while self._waiting_bytes > MAX_WAITING_BYTES:
-                oldest = self._waiting.popleft()
-                self._waiting_bytes -= len(oldest[0])
-                self.ledger.drop(WAITING_TOO_MANY, oldest[1])
+        while self._waiting_bytes > MAX_WAITING_BYTES:
+            self._drop_oldest(WAITING_TOO_MANY)
         if self._address is not None:
             self._send_waiting()
 
+    def _next_waiting(self) -> Packed:
+        with self._lock:
+            if not self._waiting:
+                return _NONE
+            packed = self._waiting.popleft()
+            self._waiting_bytes -= len(packed[0])
+            return packed
+
+    def _drop_oldest(self, reason: str) -> None:
+        _, entities = self._next_waiting()
+        if entities:
+            self.ledger.drop(reason, entities)
+
     def _send_waiting(self) -> None:
-        while True:
-            with self._lock:
-                if not self._waiting:
-                    return
-                packed = self._waiting.popleft()
-                self._waiting_bytes -= len(packed[0])
+        while (packed := self._next_waiting()) is not _NONE:
             sock = self._connect(self._address) if self._address is not None else None
             if sock is None:
                 self.ledger.drop(UNREACHABLE, packed[1])
-            else:
-                self.ledger.record(-packed[1])  # _send() records it again
+                continue
+            self.ledger.record(-packed[1])  # _send() records it again
+            try:
                 self._send(sock, packed)
+            except _TooLargeHere:  # the entities that it was made from are gone
+                self.ledger.drop(TOO_LARGE_HERE, packed[1], recorded=packed[1])
 
     # -- life cycle ---------------------------------------------------------------------------
 
@@ -230,8 +250,7 @@ class UdpEmitter(Emitter):
         if lookup is not None and self._waiting:
             lookup.join(timeout_seconds)
         while self._waiting:
-            packed = self._waiting.popleft()
-            self.ledger.drop(UNRESOLVED, packed[1])
+            self._drop_oldest(UNRESOLVED)
         self.settle()
 
     def settle(self) -> None:
@@ -251,18 +270,15 @@ class UdpEmitter(Emitter):
 
     def __del__(self) -> None:
         # A recorder that is thrown away leaves no "unclosed socket" in the application's log.
-        sock = getattr(self, "_socket", None)
-        if sock is not None:
-            sock.close()
+        if getattr(self, "_socket", None) is not None:
+            self._disconnect()
 
     def after_fork(self) -> None:
         """Forget the parent's socket, thread and waiting documents."""
         super().after_fork()
         self._lock = Lock()
-        sock = self._socket
+        self._disconnect()  # closes the child's copy of the descriptor
         self._begin()
-        if sock is not None:
-            sock.close()  # the child's copy of the descriptor
 
 
 def _literal(host: str, port: int) -> tuple[int, Any] | None:
@@ -276,6 +292,28 @@ def _literal(host: str, port: int) -> tuple[int, Any] | None:
             continue
         return int(family), (host, port)
     return None
+
+
+def _connected(address: tuple[int, Any]) -> socket.socket:
+    sock = socket.socket(address[0], socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.connect(address[1])
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _inode(sock: socket.socket) -> int:
+    try:
+        return os.fstat(sock.fileno()).st_ino
+    except OSError:  # it was closed, or this is Windows, where sockets aren't files
+        return 0
+
+
+def _size(packed: Packed) -> int:
+    return len(packed[0])
 
 
 class _TooLargeHere(Exception):

@@ -96,14 +96,14 @@ def incoming_request(
     if recorder.naming is not None:
         with faults.absorb("naming"):
             name = recorder.naming.get_name(host) or name
-    request = None
-    if came_in.sampled is None and recorder.sampling:
-        request = {
-            "service": name,
-            "host": without_port(host) if host else None,
-            "method": method,
-            "path": path,
-        }
+    if came_in.sampled is not None or not recorder.sampling:
+        return recorder.in_segment(name, header=came_in)
+    request = {
+        "service": name,
+        "host": without_port(host) if host else None,
+        "method": method,
+        "path": path,
+    }
     return recorder.in_segment(name, header=came_in, request=request)
 
 
@@ -111,19 +111,19 @@ def describe_request(
     segment: Segment,
     method: str,
     url: str,
+    query: str | None,
     user_agent: str | None,
     client: str | None,
     forwarded_for: str | None,
 ) -> None:
     """Record what a request looks like.
 
-    url: whole, as the caller sees it. client: the peer's address; forwarded_for: the header
-    X-Forwarded-For, whose first address counts as the client's.
+    url: as the caller sees it, without the query. client: the peer's address; forwarded_for: the
+    header X-Forwarded-For, whose first address counts as the client's.
     """
-    request: dict[str, Any] = {
-        "method": method,
-        "url": recorded_url(segment._owner, url),  # type: ignore[arg-type]
-    }
+    if query and not segment._owner.redact:
+        url = f"{url}?{query}"
+    request: dict[str, Any] = {"method": method, "url": url}
     if user_agent:
         request["user_agent"] = user_agent
     if forwarded_for:
@@ -134,14 +134,14 @@ def describe_request(
     segment.http["request"] = request
 
 
-def describe_response(segment: Segment, status: int, content_length: object = None) -> None:
+def describe_response(segment: Segment, status: int, content_length: int | None) -> None:
     """Record the final response; its status sets the flags."""
-    response: dict[str, Any] = {"status": status}
-    length = _length(content_length)
-    if length is not None:
-        response["content_length"] = length
+    response = {"status": status}
+    if content_length is not None:
+        response["content_length"] = content_length
     segment.http["response"] = response
-    segment.apply_status_code(status)
+    if status >= 400:
+        segment.apply_status_code(status)
 
 
 def response_header(segment: Segment) -> str:

@@ -112,7 +112,7 @@ def load(rules: Mapping[str, Any] | str | os.PathLike[str]) -> Rules:
                 content = json.load(file)
         except OSError as error:
             raise InvalidSamplingRules(f"Can't read {source}: {error.strerror}.") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidSamplingRules(f"{source} isn't JSON: {error}.") from error
     else:
         source = "sampling rules"
