@@ -15,6 +15,7 @@ import os
 from threading import Lock
 
 from . import cause, faults, ids, values
+from .values import LARGEST_INTEGER, SMALLEST_INTEGER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ class Entity:
         try:
             # Here and not when it is sent: looking at each once more would cost three times this.
             if key not in GOOD_KEYS or not (
-                kind is int
+                (kind is int and SMALLEST_INTEGER <= value <= LARGEST_INTEGER)  # type: ignore[operator]
                 or kind is bool
                 or (kind is str and len(value) <= GOOD_CHARS)  # type: ignore[arg-type]
                 or (kind is float and value - value == 0)  # type: ignore[operator]
