@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from xtrace.collector.store import Store
+from xtrace.collector.store.sqlite import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

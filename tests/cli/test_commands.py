@@ -14,7 +14,7 @@ import pytest
 
 from tests.helpers import eventually
 from xtrace.cli import COMMANDS, main
-from xtrace.collector.store import Store
+from xtrace.collector.store.sqlite import Store
 from xtrace.recorder import Recorder
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from xtrace.collector.store import Store, StoreError
+from xtrace.collector.store.sqlite import Store, StoreError
 
 TRACE = "1-5759e988-bd862e3fe1be46a994272793"
 OTHER = "1-5759e989-bd862e3fe1be46a994272793"
@@ -89,7 +89,7 @@ def test_a_file_is_there_again_when_it_is_opened_again(tmp_path):
 def test_a_file_survives_a_kill(tmp_path):
     path = str(tmp_path / "traces.db")
     code = (
-        "import sys; from xtrace.collector.store import Store; store = Store(sys.argv[1])\n"
+        "import sys; from xtrace.collector.store.sqlite import Store; store = Store(sys.argv[1])\n"
         f"store.write([{document()!r}])\nprint('written', flush=True)\ninput()"
     )
     root = Path(__file__).parents[2]

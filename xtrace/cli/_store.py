@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from ..collector.store import Store, StoreError
+from ..collector.store import StoreError
+from ..collector.store.sqlite import Store
 from ..errors import ConfigurationError
 
 TYPE_CHECKING = False

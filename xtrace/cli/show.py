@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from ..collector.store import Store, Trace
+    from ..collector.store.sqlite import Store, Trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

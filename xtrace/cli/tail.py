@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from ..collector.store import Store
+    from ..collector.store.sqlite import Store
 
 SECONDS_BETWEEN_LOOKS = 0.2
 QUIET_SECONDS = 0.6

@@ -7,7 +7,7 @@ from queue import Full, Queue
 from threading import Thread
 
 from .receiver import Receiver
-from .store import Store
+from .store.sqlite import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,6 +13,8 @@ import time
 from contextlib import closing, contextmanager
 from threading import RLock
 
+from . import StoreError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,10 +34,6 @@ create table documents (
 create index documents_by_trace on documents (trace_id);
 create index documents_by_start on documents (start_time);
 """
-
-
-class StoreError(Exception):
-    """The database can't be used; says what to do."""
 
 
 class Trace:

@@ -1,0 +1,290 @@
+"""Where a collector keeps what it receives: the interface, and the types that pass through it.
+
+A store keeps every document byte for byte and derives all else from the documents of a trace: its
+summary, what filters look at, and rollups for the service graph. Everything it adds up is additive,
+so that the cost of a document doesn't grow with what is stored, and so that a second store, on
+another engine, can let the engine do the sums. Nothing here says how; `sqlite` is one way.
+
+All times are seconds since the epoch, durations seconds, both as floats.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from enum import Enum
+from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from ..filters import Filter
+    from ..graph import Rollup, Subject
+    from ..trace import Trace
+
+
+class StoreError(Exception):
+    """The store can't be used; says what to do."""
+
+
+class Document(NamedTuple):
+    """A document that can be stored: it has the members that every document must have.
+
+    data: as it was received. content: the same, parsed; a JSON object with text in trace_id, id
+    and name, and a finite number in start_time. Whoever has handed it over doesn't change it.
+    """
+
+    trace_id: str
+    data: bytes
+    content: dict[str, Any]
+
+
+class Window(NamedTuple):
+    """A time range: start <= time < end."""
+
+    start: float
+    end: float
+
+
+class RangeType(Enum):
+    """What of a trace must lie in a window for the trace to be found.
+
+    TRACE_ID: the time in its id, or its start if the id holds no time near it. EVENT: any moment
+    of it. SERVICE: the end of any of its segments.
+    """
+
+    TRACE_ID = "TraceId"
+    EVENT = "Event"
+    SERVICE = "Service"
+
+
+class Page(NamedTuple):
+    """Some of the traces that were looked for, newest first.
+
+    summaries: in the shape of the X-Ray API, times as numbers. scanned: how many traces were
+    looked at for this page, found or not. cursor: where the next page begins, None after the last.
+    A page may be short, or empty, though more follows.
+    """
+
+    summaries: list[dict[str, Any]]
+    scanned: int
+    cursor: str | None
+
+
+class Change(NamedTuple):
+    """A trace has changed. number: grows with every change, of all traces together."""
+
+    number: int
+    trace_id: str
+    summary: dict[str, Any]
+
+
+class Counts(NamedTuple):
+    """What became of the documents handed to a store since it was opened.
+
+    taken = stored + dropped + waiting. dropped: there was no room, in memory or in the store.
+    trimmed_traces and trimmed_documents were stored once, and made room. stale: traces whose
+    newest documents don't show in summaries and graph yet. failed: traces that couldn't be
+    compiled, a fault of ours; their documents are kept.
+    """
+
+    taken: int
+    stored: int
+    dropped: int
+    waiting: int
+    trimmed_traces: int
+    trimmed_documents: int
+    stale: int
+    failed: int
+
+
+class Size(NamedTuple):
+    """What a store holds. oldest, newest: when its first and last trace arrived, None if empty."""
+
+    traces: int
+    documents: int
+    bytes: int
+    oldest: float | None
+    newest: float | None
+
+
+class SamplingCount(NamedTuple):
+    """How often a sampling rule was matched, borrowed from and sampled, from `time` on.
+
+    time: the beginning of a period of ten seconds.
+    """
+
+    rule: str
+    time: float
+    requests: int
+    borrowed: int
+    sampled: int
+
+
+class Store(ABC):
+    """Keeps documents and answers questions about them. All methods may be called on any thread.
+
+    Reading raises StoreError when the store can't be read; writing counts instead.
+    """
+
+    # -- what comes in
+
+    @abstractmethod
+    def write(self, documents: Sequence[Document]) -> int:
+        """Take documents, without waiting; gives how many there was room for.
+
+        They are stored within about 0.3 s, in batches; what a crash loses is what was taken after
+        the last batch. The others are counted as dropped.
+        """
+
+    @abstractmethod
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until what was taken before is stored and shows everywhere; False if it took longer."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Store what was taken, and give up the store."""
+
+    # -- traces
+
+    @abstractmethod
+    def raw(self, trace_id: str) -> list[bytes]:
+        """The documents of a trace as they were received, in the order of arrival."""
+
+    @abstractmethod
+    def traces(self, trace_ids: Sequence[str]) -> list[Trace]:
+        """Those of these traces that are stored, compiled from all that was taken, in this order."""
+
+    @abstractmethod
+    def find(
+        self,
+        window: Window,
+        *,
+        range_type: RangeType = RangeType.TRACE_ID,
+        filter: Filter | None = None,
+        groups: Mapping[str, Filter] | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+        seconds: float = 0.2,
+    ) -> Page:
+        """Traces in a window that a filter matches, the newest first.
+
+        groups: what `group.name` in a filter stands for. limit: the most summaries of a page.
+        seconds: a page ends when it has been looked for so long. cursor: of the page before, of
+        the same question; traces that arrive meanwhile don't move what follows. Raises ValueError
+        for a cursor that is none.
+        """
+
+    @abstractmethod
+    def changes(self, after: int, limit: int = 1000) -> list[Change]:
+        """Traces that changed after this number, by number; each once, with its newest change."""
+
+    @abstractmethod
+    def last_change(self) -> int:
+        """The number of the newest change, 0 if there was none."""
+
+    # -- the service graph
+
+    @abstractmethod
+    def graph(
+        self,
+        window: Window,
+        filter: Filter | None = None,
+        groups: Mapping[str, Filter] | None = None,
+    ) -> list[Rollup]:
+        """What was seen of nodes and edges in a window, added up.
+
+        The window is widened to whole minutes. With a filter: of traces in the window that match.
+        """
+
+    @abstractmethod
+    def series(
+        self,
+        window: Window,
+        period: float,
+        filter: Filter | None = None,
+        groups: Mapping[str, Filter] | None = None,
+        subjects: Callable[[Subject], bool] | None = None,
+    ) -> list[tuple[float, list[Rollup]]]:
+        """The same for each period of so many seconds (a multiple of 60): its start and rollups.
+
+        subjects: which nodes and edges are asked for. Periods begin at multiples of the period;
+        those without rollups are left out.
+        """
+
+    @abstractmethod
+    def vocabulary(
+        self, kind: str, key: str | None = None, prefix: str = "", limit: int = 50
+    ) -> list[str]:
+        """Words that occur in traces, for completions: those that begin with a prefix, sorted.
+
+        kind: "name" and "type" of nodes, "annotation" (keys), "value" (texts of the annotation
+        `key`), or "user", "availabilityzone", "instance.id", "resource.arn", "http.url",
+        "http.method". Raises ValueError for another kind.
+        """
+
+    # -- small things that are kept as they are
+
+    @abstractmethod
+    def setting(self, name: str) -> Any:
+        """The JSON value kept under a name, None if there is none."""
+
+    @abstractmethod
+    def settings(self, prefix: str) -> dict[str, Any]:
+        """The values whose names begin so, by name, sorted."""
+
+    @abstractmethod
+    def put_setting(self, name: str, value: Any) -> None:
+        """Keep a JSON value under a name, in place of what was there; None removes it.
+
+        It is stored when this returns. Raises StoreError if it can't be.
+        """
+
+    @abstractmethod
+    def add_sampling(self, counts: Sequence[SamplingCount]) -> None:
+        """Add to what is kept of the same rule and time."""
+
+    @abstractmethod
+    def sampling(self, window: Window) -> list[SamplingCount]:
+        """What was added in a window, by time and rule."""
+
+    # -- about itself
+
+    @abstractmethod
+    def counts(self) -> Counts:
+        """What became of the documents handed over."""
+
+    @abstractmethod
+    def size(self) -> Size:
+        """What it holds."""
+
+
+def open_store(
+    path: str,
+    *,
+    max_bytes: int | None = None,
+    max_age: float | None = None,
+    max_waiting_bytes: int = 128 * 1024 * 1024,
+) -> Store:
+    """The store in a file, or in memory for ":memory:"; nobody else may write to it meanwhile.
+
+    max_bytes: the most it holds, max_age: how long it keeps a trace after its first arrival
+    (seconds); oldest traces go first. max_waiting_bytes: of documents that wait to be stored.
+    Raises StoreError if it can't be opened, and leaves what is there as it is.
+    """
+    from .sqlite import SQLiteStore
+
+    return SQLiteStore(
+        path, max_bytes=max_bytes, max_age=max_age, max_waiting_bytes=max_waiting_bytes
+    )
+
+
+def open_to_read(path: str) -> Store:
+    """The store in a file that another process may be writing to; what would write raises StoreError.
+
+    Raises StoreError if it can't be opened.
+    """
+    from .sqlite import SQLiteStore
+
+    return SQLiteStore(path, read_only=True)
