@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 
 from .shapes import Boolean, Integer, Many, Members, Number, Pairs, Text, Time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .shapes import Shape
+
 _TEXT = Text()
 _INTEGER = Integer()
 _NUMBER = Number()
@@ -34,8 +38,8 @@ _INSIGHT_TOKEN = Text(1, 2000)
 _SHORT_TOKEN = Text(1, 100)
 _POLICY_NAME = Text(1, 128, pattern=r"[\w+=,.@-]+")
 
-_WINDOW = {"StartTime": _TIME, "EndTime": _TIME}
-_GROUP = {"GroupName": _GROUP_NAME, "GroupARN": _GROUP_ARN}
+_WINDOW: dict[str, Shape] = {"StartTime": _TIME, "EndTime": _TIME}
+_GROUP: dict[str, Shape] = {"GroupName": _GROUP_NAME, "GroupARN": _GROUP_ARN}
 
 _INSIGHTS = Members({"InsightsEnabled": _BOOLEAN, "NotificationsEnabled": _BOOLEAN})
 
@@ -43,7 +47,7 @@ _BOOST = Members(
     {"MaxRate": Number(0, 1), "CooldownWindowMinutes": _COUNT},
     frozenset({"MaxRate", "CooldownWindowMinutes"}),
 )
-_MATCHERS = {
+_MATCHERS: dict[str, Shape] = {
     "ServiceName": Text(most=64),
     "ServiceType": Text(most=64),
     "Host": Text(most=64),
@@ -51,7 +55,7 @@ _MATCHERS = {
     "URLPath": Text(most=128),
     "ResourceARN": _RESOURCE_ARN,
 }
-_RULE_EXTRAS = {
+_RULE_EXTRAS: dict[str, Shape] = {
     "RuleName": _RULE_NAME,
     "RuleARN": _TEXT,
     "Attributes": Pairs(Text(1, 32), Text(1, 32), most=5),
@@ -89,7 +93,7 @@ _STATISTICS = Members(
     frozenset({"RuleName", "ClientID", "Timestamp", "RequestCount", "SampledCount"}),
     also_known_as={"SampleCount": "SampledCount"},  # so the OpenTelemetry samplers for Python
 )
-_BOOST_MEMBERS = {
+_BOOST_MEMBERS: dict[str, Shape] = {
     "RuleName": _RULE_NAME,
     "ServiceName": Text(most=64),
     "Timestamp": _TIME,
@@ -138,9 +142,9 @@ class Operation:
 
 
 def _operation(
-    name: str, members: dict[str, object] | None = None, *required: str, path: str = ""
+    name: str, members: dict[str, Shape] | None = None, *required: str, path: str = ""
 ) -> Operation:
-    shape = Members(members or {}, frozenset(required))  # type: ignore[arg-type]
+    shape = Members(members or {}, frozenset(required))
     return Operation(name, path or f"/{name}", shape)
 
 
