@@ -29,7 +29,8 @@ class NodeKey(NamedTuple):
 class Part:
     """One service's part in a trace: one segment, received or inferred.
 
-    root: nothing in the trace led to it. ok: none of error, fault and throttle, of which several
+    root: nothing in the trace led to it. orphan: a subsegment that travelled alone and whose parent
+    hasn't arrived; of the service it belongs to nothing is known. ok: none of error, fault and throttle, of which several
     may be true. end: None while in progress. response_time: end - start. duration: from its start
     to the latest end beneath it. document: compiled, subsegments merged in.
     """
@@ -54,6 +55,7 @@ class Part:
         "names",
         "node",
         "ok",
+        "orphan",
         "parent_id",
         "resource_arn",
         "response_time",
@@ -69,6 +71,7 @@ class Part:
     node: NodeKey
     names: list[str]
     inferred: bool
+    orphan: bool
     root: bool
     in_progress: bool
     ok: bool
