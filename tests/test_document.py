@@ -46,9 +46,15 @@ def encoder(request, monkeypatch):
     monkeypatch.setattr(document, "_is_checked", request.param == "orjson")
 
 
+def whole(made):
+    """A document with the fields that encode() ends it with."""
+    document, ending = made
+    return document if ending == b"}" else {**document, **json.loads(b"{" + ending[1:])}
+
+
 def described(segment, ledger=None, *others):
     """The first document of a segment with its subsegments."""
-    return documents([segment, *others], ledger or Ledger())[0]
+    return whole(documents([segment, *others], ledger or Ledger())[0])
 
 
 # -- documents ---------------------------------------------------------------------------------
@@ -58,7 +64,7 @@ def test_a_segment_with_a_subsegment(mine, ledger):
     with counted_ids(), fixed_clock(step=0.5):
         with mine.in_segment("shop") as segment, mine.in_subsegment("db", "remote") as part:
             part.put_metadata("k", 1)
-    made = documents([segment, part], ledger)
+    made = [whole(each) for each in documents([segment, part], ledger)]
     assert made == [
         {
             "name": "shop",
@@ -99,7 +105,7 @@ def test_a_subsegment_without_its_parent_is_a_document_of_its_own(mine, ledger):
     with mine.in_segment("a") as segment, mine.in_subsegment("b") as part:
         with mine.in_subsegment("c") as below:
             pass
-    one, other = documents([below, segment], ledger)
+    one, other = map(whole, documents([below, segment], ledger))
     assert (one["type"], one["trace_id"], one["parent_id"]) == (
         "subsegment",
         segment.trace_id,

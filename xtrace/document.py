@@ -52,9 +52,12 @@ _start_time = itemgetter("start_time")
 # -- documents ---------------------------------------------------------------------------------
 
 
-def documents(batch: list[Entity], ledger: Ledger) -> list[dict[str, Any]]:
+def documents(batch: list[Entity], ledger: Ledger) -> list[tuple[dict[str, Any], bytes]]:
     """The documents of entities that are sent together: subsegments inside their parents, and those
     whose parent isn't among them as documents of their own.
+
+    Each with what encode() is to end it with: fields that all segments of a process have in common
+    are JSON already.
     """
     made = describe(batch, ledger)
     outermost = []
@@ -62,8 +65,8 @@ def documents(batch: list[Entity], ledger: Ledger) -> list[dict[str, Any]]:
     for entity, document in made.items():
         around = made.get(entity._parent)  # type: ignore[arg-type]
         if around is None:
-            place(document, entity)
-            outermost.append(document)
+            common = place(document, entity)
+            outermost.append((document, b"}" if common is None else common.ending))
         elif "subsegments" in around:
             around["subsegments"].append(document)
             crowded.append(around)
@@ -85,7 +88,8 @@ def describe(batch: list[Entity], ledger: Ledger) -> dict[Entity, dict[str, Any]
             name = naming.clean(name, ledger)
         annotations = entity._annotations
         metadata = entity._metadata
-        if annotations and metadata and entity._checked and entity.end_time is not None:
+        checked = entity._checked
+        if checked and annotations and metadata and entity.end_time is not None:
             # The same as below for what most entities with content are. One literal with all the
             # keys makes the dict large enough at once.
             document: dict[str, Any] = {
@@ -103,38 +107,49 @@ def describe(batch: list[Entity], ledger: Ledger) -> dict[Entity, dict[str, Any]
             else:
                 document["end_time"] = entity.end_time
             if metadata:
-                _metadata(document, metadata, ledger)
+                if checked:
+                    document["metadata"] = metadata
+                else:
+                    _metadata(document, metadata, ledger)
             if annotations:
-                _annotations(document, annotations, ledger)
+                if checked:
+                    document["annotations"] = annotations
+                else:
+                    _annotations(document, annotations, ledger)
         namespace = entity.namespace
         # "local" and the like are left out: some collectors refuse the whole document for them.
         if namespace is not None and namespace in NAMESPACES:
             document["namespace"] = namespace
         if entity._more:
             for field, content in entity._more.items():
-                if content and field in _WRITERS:
+                if checked and field in _BLOCKS:
+                    document[field] = content
+                elif content and field in _WRITERS:
                     _WRITERS[field](document, content, ledger)
         made[entity] = document
     return made
 
 
-def place(document: dict[str, Any], entity: Entity) -> None:
-    """Add to an entity's fields where it stands, which makes them a document of its own."""
+def place(document: dict[str, Any], entity: Entity) -> Constant | None:
+    """Add to an entity's fields where it stands, which makes them a document of its own.
+
+    Gives what is still to be added, as it is: by encode() or to the dict.
+    """
     document["trace_id"] = entity.trace_id
     parent_id = entity.parent_id
     if parent_id is not None:
         document["parent_id"] = parent_id
     if not isinstance(entity, Segment):
         document["type"] = "subsegment"
-        return
+        return None
     owner = entity._owner
     constant = owner.constant
     if constant is None:
-        constant = owner.constant = _constant(owner)
-    if entity._more is None:
-        document.update(constant)
-    else:
-        _merge(document, constant)
+        constant = owner.constant = Constant(owner)
+    if entity._more is None or constant.fields.keys().isdisjoint(entity._more):
+        return constant
+    _merge(document, constant.fields)
+    return None
 
 
 def _merge(document: dict[str, Any], constant: dict[str, Any]) -> None:
@@ -149,14 +164,23 @@ def _merge(document: dict[str, Any], constant: dict[str, Any]) -> None:
                 document[field]["xray"] = {**content["xray"], **own["xray"]}
 
 
-def _constant(owner: Owner) -> dict[str, Any]:
-    version = {} if owner.service_version is None else {"version": owner.service_version}
-    origin = {} if owner.origin is None else {"origin": owner.origin}
-    return {
-        "service": {**RUNTIME, **version},
-        "aws": {**owner.environment, "xray": SDK},
-        **origin,
-    }
+class Constant:
+    """What all segments of a process have in common.
+
+    fields: of their documents. ending: the same as JSON, to end a document with.
+    """
+
+    __slots__ = ("ending", "fields")
+
+    def __init__(self, owner: Owner) -> None:
+        version = {} if owner.service_version is None else {"version": owner.service_version}
+        origin = {} if owner.origin is None else {"origin": owner.origin}
+        self.fields: dict[str, Any] = {
+            "service": {**RUNTIME, **version},
+            "aws": {**owner.environment, "xray": SDK},
+            **origin,
+        }
+        self.ending = b"," + encode(self.fields)[1:]
 
 
 # -- fields ------------------------------------------------------------------------------------
@@ -301,22 +325,26 @@ _WRITERS: dict[str, Writer] = {
     "user": _user,
 }
 
+# Those of which an entity knows whether all that they hold was looked at already.
+_BLOCKS = frozenset(("aws", "http", "sql"))
+
 
 # -- encoding ----------------------------------------------------------------------------------
 
 
-def encode(document: dict[str, Any]) -> bytes:
+def encode(document: dict[str, Any], ending: bytes = b"}") -> bytes:
     """The document as strict JSON in UTF-8.
 
     Tries the fast way first, and the slow one if a value stops it.
+    ending: stands where the last brace would.
     """
     try:
         data = dumps(document)
-        if _is_checked or b'"metadata":' not in data or not _looks_odd(data):
-            return data
+        if not _is_checked and b'"metadata":' in data and _looks_odd(data):
+            data = dumps(_plain(document))
     except Exception:  # of the application's values: a cycle, NaN, a tuple as key, a race, ...
-        pass
-    return dumps(_plain(document))
+        data = dumps(_plain(document))
+    return data if ending == b"}" else data[:-1] + ending
 
 
 def _plain(document: dict[str, Any]) -> dict[str, Any]:

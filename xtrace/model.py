@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from .document import Constant
     from .header import TraceHeader
 
     class Current(Protocol):
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
         environment: dict[str, Any]
         origin: str | None
         service_version: str | None
-        constant: dict[str, Any] | None
+        constant: Constant | None
         streaming_threshold: int
         max_trace_back: int
         redact: bool
@@ -145,6 +146,8 @@ class Entity:
     _annotations: dict[str, Any]
     _metadata: dict[str, dict[str, Any]]
     _checked: bool
+    """Whether annotations, metadata and blocks hold only what was looked at when it was put there.
+    Integrations write into `_more` what they know to be short and strict JSON."""
     _parent: Entity | None
     _more: dict[str, Any] | None
     _subsegments: list[Subsegment] | None
@@ -301,6 +304,7 @@ class Entity:
         self._replace("sql", sql)
 
     def _replace(self, field: str, value: Mapping[str, object]) -> None:
+        self._checked = False
         if self.end_time is not None:
             self._too_late(f"set_{field}")
         elif isinstance(value, dict):
@@ -350,6 +354,7 @@ class Entity:
         return more
 
     def _dict(self, field: str) -> dict[str, Any]:
+        self._checked = False
         value: dict[str, Any] = self._fields.setdefault(field, {})
         return value
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from .document import Constant
     from .header import TraceHeader
     from .model import Current, Owner
 
@@ -201,7 +202,7 @@ class _NowhereToGo:
         self.environment: dict[str, Any] = {}
         self.origin: str | None = None
         self.service_version: str | None = None
-        self.constant: dict[str, Any] | None = None
+        self.constant: Constant | None = None
         self.streaming_threshold = 0
         self.max_trace_back = 0
         self.redact = True

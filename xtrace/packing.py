@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TOO_LARGE = "too large"
 """Reason for a drop: an entity that doesn't fit a datagram even when all but its ids is cut."""
 
+_ATTEMPTS = 10
+
 
 def pack(batch: list[Entity], limit: int, ledger: Ledger) -> list[Packed]:
     """The documents that carry a batch of entities, each in at most `limit` bytes.
@@ -30,19 +32,28 @@ def pack(batch: list[Entity], limit: int, ledger: Ledger) -> list[Packed]:
     dropped in the ledger.
     """
     if len(batch) > document.MAX_EMBEDDED_DEPTH:
-        return _Packing(batch, limit, ledger, document.describe(batch, ledger)).done
+        return _Packing(batch, limit, ledger, _described(batch, ledger)).done
     try:
         made = document.documents(batch, ledger)
-    except RuntimeError:  # another thread still added to one of them
-        made = document.documents(batch, Ledger())  # what is repaired was counted
+    except RuntimeError:  # another thread still adds to one of them
+        return _Packing(batch, limit, ledger, _described(batch, Ledger())).done
     packed = []
-    for each in made:
-        data = document.encode(each)
+    for each, ending in made:
+        data = document.encode(each, ending)
         if len(data) > limit:
             # Described anew, because subsegments are inside now; what is repaired was counted.
-            return _Packing(batch, limit, ledger, document.describe(batch, Ledger())).done
+            return _Packing(batch, limit, ledger, _described(batch, Ledger())).done
         packed.append((data, len(batch) if len(made) == 1 else _entities(each)))
     return packed
+
+
+def _described(batch: list[Entity], ledger: Ledger) -> dict[Entity, dict[str, Any]]:
+    for _ in range(_ATTEMPTS):
+        try:
+            return document.describe(batch, ledger)
+        except RuntimeError:  # another thread still adds to one of them
+            ledger = Ledger()  # what is repaired was counted
+    return document.describe(batch, ledger)
 
 
 def _entities(made: dict[str, Any]) -> int:
@@ -91,7 +102,8 @@ class _Packing:
         for entity in reversed(parents_first):
             own = self._own[entity]
             if entity is root:
-                document.place(own, entity)
+                common = document.place(own, entity)
+                own.update(common.fields if common is not None else ())
                 self._add(entity, own, self._limit)
             else:
                 self._add(entity, own, self._limit - len(_independent(entity)))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from .document import Constant
     from .emitters import Emitter
     from .header import TraceHeader
     from .model import Entity
@@ -95,7 +96,7 @@ class Recorder:
         self.environment: dict[str, Any] = {}
         self.origin: str | None = None
         # What of them all segments have in common; made by `document` from the attributes above.
-        self.constant: dict[str, Any] | None = None
+        self.constant: Constant | None = None
         self.naming: Any = None
         self.sampler: Any = LocalSampler()
         self.context = Context()
@@ -447,12 +448,13 @@ class Recorder:
             if entity is None:
                 return
         segment = entity.segment
+        trace_id = segment._trace_id or segment.trace_id
         if entity.sampled:
-            value = f"Root={segment.trace_id};Parent={entity.id};Sampled=1"
+            value = f"Root={trace_id};Parent={entity.id};Sampled=1"
         elif segment.parent_id is not None:
-            value = f"Root={segment.trace_id};Parent={segment.parent_id};Sampled=0"
+            value = f"Root={trace_id};Parent={segment.parent_id};Sampled=0"
         else:
-            value = f"Root={segment.trace_id};Sampled=0"
+            value = f"Root={trace_id};Sampled=0"
         came_in = segment.header
         if came_in is not None and came_in.extra:
             value += "".join(f";{key}={text}" for key, text in came_in.extra.items())

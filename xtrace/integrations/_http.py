@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from .. import faults, header, redaction
+from ..document import MAX_FIELD_CHARS
 from ..model import Subsegment
 from ..naming import without_port
 
@@ -131,7 +132,9 @@ def describe_request(
         request["x_forwarded_for"] = True
     elif client:
         request["client_ip"] = client
-    segment.http["request"] = request
+    if len(method) + len(url) + len(user_agent or "") + len(request.get("client_ip", "")) > MAX_FIELD_CHARS:
+        segment._checked = False  # one of them may be too long
+    segment._fields["http"] = {"request": request}
 
 
 def describe_response(segment: Segment, status: int, content_length: int | None) -> None:
@@ -139,7 +142,11 @@ def describe_response(segment: Segment, status: int, content_length: int | None)
     response = {"status": status}
     if content_length is not None:
         response["content_length"] = content_length
-    segment.http["response"] = response
+    fields = segment._fields
+    if "http" in fields:
+        fields["http"]["response"] = response
+    else:
+        fields["http"] = {"response": response}
     if status >= 400:
         segment.apply_status_code(status)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import faults, redaction
+from ..document import MAX_SQL_CHARS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +33,14 @@ def statement_call(recorder: Recorder, database: Database, statement: object) ->
     """The subsegment of a statement, for `with` around its execution."""
     call = recorder.in_call(database.name, "remote")
     if call.sampled:
-        with faults.absorb("sql"):
-            block = database.block
-            if recorder.stream_sql and isinstance(statement, str):
+        block = dict(database.block)
+        call._more = {"sql": block}
+        if recorder.stream_sql and isinstance(statement, str):
+            try:
                 text = redaction.sql(statement, database.dialect) if recorder.redact else statement
-                block = {**block, "sanitized_query": text}
-            call._more = {"sql": block}
+                if len(text) > MAX_SQL_CHARS:
+                    call._checked = False  # it is cut when it is sent
+                block["sanitized_query"] = text
+            except Exception as error:
+                faults.report("sql", "A statement isn't recorded", error)
     return call

@@ -89,7 +89,9 @@ def _serve_unsampled(
 
     def with_header(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
         nonlocal complete
-        complete = any(name == "Content-Length" for name, _ in headers)
+        for name, _ in headers:
+            if name == "Content-Length":
+                complete = True
         return start_response(status, [*headers, header], *exc_info)
 
     try:
@@ -119,7 +121,7 @@ def _serve(
         try:
             status_code = int(status[:3])
             for name, value in headers:
-                if name.lower() == "content-length":
+                if len(name) == 14 and name.lower() == "content-length":
                     length = int(value)
             if on_response is not None:
                 on_response(segment, environ)

@@ -109,13 +109,20 @@ def _traced_connection(base: Any) -> Any:
         return base
 
     base_cursor = base.cursor
+    has_plain_cursors = base_cursor is sqlite3.Connection.cursor
+    cursor_class = _traced_cursor(sqlite3.Cursor)
+    cursor_execute = sqlite3.Cursor.execute
 
     def cursor(self: Any, factory: Any = sqlite3.Cursor) -> Any:
         return base_cursor(self, _traced_cursor(factory))
 
     # The shortcuts make their cursors in C, past cursor().
     def execute(self: Any, sql: Any, /, *parameters: Any) -> Any:
-        return self.cursor().execute(sql, *parameters)
+        if not has_plain_cursors:
+            return self.cursor().execute(sql, *parameters)
+        made = base_cursor(self, cursor_class)
+        with statement_call(recorder, self._xtrace_database, sql):
+            return cursor_execute(made, sql, *parameters)
 
     def executemany(self: Any, sql: Any, parameters: Any, /) -> Any:
         return self.cursor().executemany(sql, parameters)
