@@ -1,0 +1,68 @@
+"""Who has a port that is taken: another collector says so itself, of others Linux knows the process."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAM = "xtrace collector"
+"""How a collector calls itself at /health."""
+
+ASK_SECONDS = 0.5
+
+
+def occupant(endpoint: tuple[str, int]) -> str | None:
+    """Who listens on UDP or TCP at an endpoint, in words; None if that can't be known."""
+    return _collector(endpoint) or _process(endpoint[1])
+
+
+def _collector(endpoint: tuple[str, int]) -> str | None:
+    host, port = endpoint
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    connection = http.client.HTTPConnection(host, port, timeout=ASK_SECONDS)
+    try:
+        connection.request("GET", "/health")
+        said = json.loads(connection.getresponse().read(10_000))
+        if said["program"] == PROGRAM:
+            return f"another {PROGRAM} (process {said['pid']}, storing in {said['store']})"
+    except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError):
+        pass
+    finally:
+        connection.close()
+    return None
+
+
+def _process(port: int) -> str | None:
+    """The process that has a socket on a port, where /proc tells it to this user."""
+    inodes = set(_inodes(port))
+    if not inodes or not os.path.isdir("/proc"):
+        return None
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            for descriptor in os.scandir(f"/proc/{pid}/fd"):
+                if os.readlink(descriptor.path) in inodes:
+                    with open(f"/proc/{pid}/comm") as name:
+                        return f"process {pid} ({name.read().strip()})"
+        except OSError:
+            continue  # another user's, or gone
+    return None
+
+
+def _inodes(port: int) -> Iterator[str]:
+    """The sockets on a port, as /proc/PID/fd names them."""
+    listening = {"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"}
+    for table, state in listening.items():
+        try:
+            with open(f"/proc/net/{table}") as lines:
+                next(lines)
+                for line in lines:
+                    fields = line.split()
+                    if int(fields[1].rpartition(":")[2], 16) == port and fields[3] == state:
+                        yield f"socket:[{fields[9]}]"
+        except (OSError, StopIteration, ValueError, IndexError):
+            continue
