@@ -345,6 +345,15 @@ def test_the_texts_of_a_request_have_at_most_250_characters(mine, ledger):
     assert ledger.shortened == 1
 
 
+def test_the_user_of_a_database_has_at_most_250_characters(mine, ledger):
+    sql = {"sanitized_query": "x" * 300, "user": "u" * 251}
+    with mine.in_segment("a") as segment:
+        segment.set_sql(sql)
+    assert described(segment, ledger)["sql"] == {**sql, "user": "u" * 249 + "…"}
+    assert ledger.shortened == 1
+    assert segment.sql == sql
+
+
 def test_a_segment_has_at_most_20_links(mine, ledger):
     with mine.in_segment("a") as segment:
         for number in range(21):

@@ -289,6 +289,14 @@ def _short(value: object, most: int) -> object:
     return value[: most - 1] + "…" if type(value) is str and len(value) > most else value
 
 
+def _sql(document: dict[str, Any], content: dict[Any, Any], ledger: Ledger) -> None:
+    document["sql"] = short = _short_texts(content, MAX_SQL_CHARS, ledger)
+    user = short.get("user")
+    if type(user) is str and len(user) > MAX_FIELD_CHARS:
+        ledger.shorten()
+        document["sql"] = {**short, "user": _short(user, MAX_FIELD_CHARS)}
+
+
 def _user(document: dict[str, Any], content: object, ledger: Ledger) -> None:
     user = values.text(content)
     if len(user) > MAX_FIELD_CHARS:
@@ -320,7 +328,7 @@ _WRITERS: dict[str, Writer] = {
     "precursor_ids": _as_it_is("precursor_ids"),
     "resource_arn": _as_it_is("resource_arn"),
     "service": _block("service", MAX_FIELD_CHARS),
-    "sql": _block("sql", MAX_SQL_CHARS),
+    "sql": _sql,
     "throttle": _as_it_is("throttle"),
     "user": _user,
 }
