@@ -1,4 +1,4 @@
-"""The embedded collector: receives documents, stores them, shows them.
+"""The embedded collector: receives documents, stores them, answers the X-Ray API.
 
 A program of its own: it works with any X-Ray SDK, and shares with this one only the constants
 of the wire. Needs `pip install 'xtrace[collector]'`.
@@ -6,6 +6,17 @@ of the wire. Needs `pip install 'xtrace[collector]'`.
 
 from __future__ import annotations
 
-from .server import Collector, running
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .server import Collector, running
 
 __all__ = ["Collector", "running"]
+
+
+def __getattr__(name: str) -> object:
+    # Commands that only read a store shouldn't load a web server.
+    if name in __all__:
+        from . import server
+
+        return getattr(server, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

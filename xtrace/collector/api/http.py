@@ -148,7 +148,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         message = f"{request.url.path} takes another method than {request.method}."
     elif error.status_code == 404:
-        message = f"There is nothing at {request.url.path}."
+        message = f"There is nothing at {request.url.path[:100]}."
     else:
         message = str(error.detail)
     answer = error_reply(unknown_operation(message, error.status_code))

@@ -37,8 +37,10 @@ _QUOTED_CHARACTERS = 60
 
 
 def quoted(value: object) -> str:
-    """A value as an error quotes it: as JSON has it, at most a line."""
-    text = repr(value) if not isinstance(value, bool) else str(value).lower()
+    """A value as an error quotes it, at most a line."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    text = str(value).lower() if isinstance(value, bool) or value is None else repr(value)
     return text if len(text) <= _QUOTED_CHARACTERS else f"{text[:_QUOTED_CHARACTERS]}…"
 
 
@@ -74,10 +76,11 @@ class Number:
         """The number."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise invalid(f"{name} is {quoted(value)}; it must be a number.")
-        if not isfinite(value):
-            raise invalid(f"{name} must be a finite number.")
-        _check_range(value, self.least, self.most, name)
-        return float(value)
+        number = _finite(value)
+        if number is None:
+            raise invalid(f"{name} is {quoted(value)}; it must be a finite number.")
+        _check_range(number, self.least, self.most, name)
+        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,19 +211,20 @@ def _one_of(choices: tuple[str, ...]) -> str:
     return " or ".join(choices)
 
 
-def _seconds(value: object) -> float | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return float(value) if isfinite(value) else None
-    if not isinstance(value, str):
-        return None
+def _finite(value: float | str) -> float | None:
     try:
         number = float(value)
-    except ValueError:
-        pass
-    else:
-        return number if isfinite(number) else None
+    except (ValueError, OverflowError):
+        return None
+    return number if isfinite(number) else None
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    number = _finite(value)
+    if number is not None or not isinstance(value, str):
+        return number
     try:
         # Python 3.10 reads no "Z" and no fraction of other than 3 or 6 digits.
         text = re.sub(r"\.(\d+)", lambda m: "." + m[1][:6].ljust(6, "0"), value.strip(), count=1)
