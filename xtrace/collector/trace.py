@@ -146,14 +146,17 @@ class Trace:
     root: the entry point; None of a trace without parts. parts: by start, inferred ones included.
     annotations, users: each distinct value with the nodes that set it. revision: how many
     different documents it was compiled from. partial: something is in progress or missing.
+    failing: some entity may have failed. links: those of all parts, also to what isn't known.
     """
 
     __slots__ = (
         "_causes",
+        "_index",
         "annotations",
         "calls",
         "duration",
         "end",
+        "failing",
         "id",
         "links",
         "partial",
@@ -171,6 +174,7 @@ class Trace:
     duration: float
     response_time: float | None
     partial: bool
+    failing: bool
     root: Part | None
     parts: list[Part]
     calls: list[Call]
@@ -179,6 +183,7 @@ class Trace:
     users: list[tuple[str, list[NodeKey]]]
     revision: int
     _causes: dict[str, list[causes.RootCause]] | None
+    _index: tuple[dict[str, list[Part]], dict[str, tuple[dict[str, Any], Part]]] | None
 
     @property
     def causes(self) -> dict[str, list[causes.RootCause]]:
@@ -195,18 +200,26 @@ class Trace:
         It is what a subsegment called (the queue), or else the service the id belongs to. None if
         the trace doesn't have it. consumer: the part that has the link, which doesn't count.
         """
-        called = None
-        for part in self.parts:
-            if part is not consumer and part.parent_id == id and called is None:
-                called = part.node
-        for part in self.parts:
-            if part.orphan or part.inferred:
-                continue
-            for entity in entities_of(part.document):
-                if entity.get("id") == id:
-                    own = part.node if called is None or entity is part.document else called
-                    return own, time_of(entity.get("end_time"))
-        return None
+        if self._index is None:
+            called: dict[str, list[Part]] = {}
+            places: dict[str, tuple[dict[str, Any], Part]] = {}
+            for part in self.parts:
+                if part.parent_id is not None and not part.orphan:
+                    called.setdefault(part.parent_id, []).append(part)
+                if not part.orphan and not part.inferred:
+                    for entity in entities_of(part.document):
+                        own_id = entity.get("id")
+                        if own_id.__class__ is str:
+                            places.setdefault(own_id, (entity, part))
+            self._index = called, places
+        called, places = self._index
+        if id not in places:
+            return None
+        entity, part = places[id]
+        node = part.node
+        if entity is not part.document:
+            node = next((each.node for each in called.get(id, ()) if each is not consumer), node)
+        return node, time_of(entity.get("end_time"))
 
 
 def compile_trace(
@@ -241,6 +254,7 @@ def compile_trace(
 if TYPE_CHECKING:
     # A subsegment, or a segment that calls on its own, and the part that it belongs to.
     Caller: TypeAlias = tuple[dict[str, Any], Part]
+    _Value: TypeAlias = str | float | int | bool
 
 
 class _Compiling:
@@ -252,10 +266,12 @@ class _Compiling:
         self.trace = trace = Trace()
         trace.id = trace_id
         trace._causes = None
+        trace._index = None
         trace.calls = []
         trace.links = []
-        trace.annotations = {}
-        trace.users = []
+        # What is annotated, and by which nodes: dicts for their order, and to find things in.
+        self.annotations: dict[str, dict[tuple[bool, _Value], dict[NodeKey, None]]] = {}
+        self.users: dict[str, dict[NodeKey, None]] = {}
         trace.parts = parts = [_received(document, False) for document in whole]
         if orphans:
             parts.extend([_received(document, True) for document in orphans])
@@ -269,11 +285,17 @@ class _Compiling:
         }
         self.followers: set[Part] = set()
         trace.partial = bool(orphans)
+        trace.failing = False
         trace.start = min([part.start for part in parts], default=0.0)
         trace.end = trace.start
         for part in parts:
             self._look_through(part)
         trace.duration = _seconds(trace.start, trace.end)
+        trace.annotations = {
+            key: [(value, list(nodes)) for (_, value), nodes in values.items()]
+            for key, values in self.annotations.items()
+        }
+        trace.users = [(user, list(nodes)) for user, nodes in self.users.items()]
 
     def _look_through(self, part: Part) -> None:
         """Find out what the entities of a part say about the trace."""
@@ -295,6 +317,8 @@ class _Compiling:
                 trace.partial = True
             elif end > last_end:
                 last_end = end
+            if "fault" in entity or "error" in entity or "throttle" in entity:
+                trace.failing = True
             id = entity.get("id")
             if id.__class__ is str and wanted and id in wanted and wanted[id] is None:
                 wanted[id] = (entity, part)
@@ -322,13 +346,7 @@ class _Compiling:
                     if linked_trace.__class__ is str and id.__class__ is str:
                         trace.links.append(Link(linked_trace, id, part))
         if part.user is not None:
-            for user, nodes in trace.users:
-                if user == part.user:
-                    if part.node not in nodes:
-                        nodes.append(part.node)
-                    break
-            else:
-                trace.users.append((part.user, [part.node]))
+            self.users.setdefault(part.user, {})[part.node] = None
 
     def _annotate(self, node: NodeKey, annotations: dict[str, Any]) -> None:
         for key, value in annotations.items():
@@ -339,17 +357,9 @@ class _Compiling:
                 value = number(value)
                 if value is None:
                     continue
-            values = self.trace.annotations.setdefault(text(key) or "", [])
-            for number_of, (other, nodes) in enumerate(values):
-                # True == 1, but an annotation with the one isn't one with the other.
-                if other == value and (other.__class__ is bool) == (value.__class__ is bool):
-                    if node not in nodes:
-                        nodes.append(node)
-                    if value.__class__ is int:  # of 1 and 1.0, whichever came first
-                        values[number_of] = (value, nodes)
-                    break
-            else:
-                values.append((value, [node]))
+            values = self.annotations.setdefault(text(key) or "", {})
+            # True == 1, but an annotation with the one isn't one with the other.
+            values.setdefault((kind is bool, value), {})[node] = None
 
     def find_callers(self) -> None:
         """Join the parts by their parent ids."""
