@@ -74,3 +74,45 @@ def ended(name: str = "a", parts: int = 0, **metadata: object) -> list[Entity]:
             with subsegment:
                 pass
     return [segment, *subsegments]
+
+
+def tree(
+    parents: list[int], fill: Callable[[Entity, int], object] | None = None, **settings: Any
+) -> list[Entity]:
+    """A segment and subsegments that have ended, parents first: a batch for pack().
+
+    parents: for each subsegment, the number of the entity that it is under; the segment is 0.
+    fill: puts something into an entity, given its number.
+    """
+    recorder = keeping_recorder(**settings)
+    entities: list[Entity] = [recorder.in_segment("segment")]
+    entities[0].begin()
+    for number, parent in enumerate(parents, 1):
+        with recorder.attach(entities[parent]):
+            entities.append(recorder.in_subsegment(f"part {number}"))
+        entities[-1].begin()
+    for number, entity in enumerate(entities):
+        if fill is not None:
+            fill(entity, number)
+    for entity in reversed(entities):
+        entity.close()
+    return entities
+
+
+def entities_in(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The documents and all subsegments in them."""
+    found = list(documents)
+    for each in found:
+        found.extend(each.get("subsegments", ()))
+    return found
+
+
+def parents_in(documents: list[dict[str, Any]]) -> dict[str, str | None]:
+    """By the id of each entity in the documents the id of its parent; none may be there twice."""
+    found: dict[str, str | None] = {}
+    waiting = [(document, document.get("parent_id")) for document in documents]
+    for document, parent_id in waiting:
+        assert document["id"] not in found, "sent twice"
+        found[document["id"]] = parent_id
+        waiting.extend((each, document["id"]) for each in document.get("subsegments", ()))
+    return found
