@@ -191,13 +191,13 @@ def test_a_repair_is_counted_once_however_often_it_is_packed(ledger, parts, limi
 
 
 class Growing(dict):
-    """A dict that another thread makes larger while it is read the first time."""
+    """A dict that another thread makes larger while it is read, the first so many times."""
 
-    reads = 0
+    left = 1
 
     def items(self):
-        self.reads += 1
-        if self.reads == 1:
+        self.left -= 1
+        if self.left >= 0:
             raise RuntimeError("dictionary changed size during iteration")
         return super().items()
 
@@ -206,7 +206,17 @@ class Growing(dict):
 @pytest.mark.parametrize("parts", [3, 60])
 def test_what_another_thread_still_changes_is_sent_all_the_same(ledger, parts, limit):
     batch = tree([0] * parts, text(500))
+    batch[1].name = "a?name"
     batch[2]._more = Growing(fault=True)
     documents = packed_whole(batch, limit, ledger)
     assert names([each for each in entities_in(documents) if "fault" in each]) == ["part 2"]
-    assert batch[2]._more.reads > 1
+    assert ledger.repaired == {"name": 1}
+
+
+@pytest.mark.parametrize("parts", [3, 60])
+def test_what_never_stops_changing_is_an_error_that_the_recorder_counts(ledger, parts):
+    batch = tree([0] * parts)
+    batch[2]._more = Growing(fault=True)
+    batch[2]._more.left = 1000
+    with pytest.raises(RuntimeError):
+        pack(batch, LIMIT, ledger)
