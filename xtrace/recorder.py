@@ -238,7 +238,13 @@ class Recorder:
         if name is None:
             name = self.service or self._no_name()
         if sampling is None:
-            sampling = self._decide(name, request) if self.sampling else True
+            if self.sampling:
+                try:
+                    sampling = self.sampler.should_trace(request or {"service": name})
+                except Exception as error:
+                    sampling = self._sampler_failed(error)
+            else:
+                sampling = True
         kind = self.segment_class if sampling else UnsampledSegment
         segment = kind(name, self, self._context, trace_id, parent_id, header)
         if sampling.__class__ is str:
@@ -283,15 +289,11 @@ class Recorder:
         elif self.enabled:
             self._context.missing("end_segment")
 
-    def _decide(self, name: str, request: Mapping[str, Any] | None) -> bool | str:
-        try:
-            decision: bool | str = self.sampler.should_trace(request or {"service": name})
-            return decision
-        except Exception as error:
-            faults.report("sampler", "The sampler failed; the built-in rules decide", error)
-            if self._fallback_sampler is None:
-                self._fallback_sampler = LocalSampler()
-            return self._fallback_sampler.should_trace()
+    def _sampler_failed(self, error: Exception) -> bool:
+        faults.report("sampler", "The sampler failed; the built-in rules decide", error)
+        if self._fallback_sampler is None:
+            self._fallback_sampler = LocalSampler()
+        return self._fallback_sampler.should_trace()
 
     def _valid(self, trace_id: Any, parent_id: Any) -> tuple[str | None, str | None]:
         """Ids that were given by hand, as far as they are ids: others would be refused later."""

@@ -1,15 +1,16 @@
-"""Sampling rule files (version 1 and 2), and which rule matches a request. Pure."""
+"""Sampling rule files, version 1 and 2."""
 
 from __future__ import annotations
 
 import os
 
 from ..errors import InvalidSamplingRules
-from ..naming import wildcard
+from .matching import Matcher
+from .reservoir import Reservoir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
 SUPPORTED_VERSIONS = (1, 2)
@@ -18,67 +19,31 @@ DEFAULT_RULES: dict[str, Any] = {"version": 2, "default": {"fixed_target": 1, "r
 """What holds without a rule file: the first request of each second, and 5 % of the others."""
 
 _NUMBERS = ("fixed_target", "rate")
-_KNOWN_FIELDS = frozenset(
-    ("description", "host", "service_name", "http_method", "url_path", *_NUMBERS)
-)
+_HOST_FIELDS = {1: "service_name", 2: "host"}
+"""What a rule calls the host, by version of the file."""
 
 
 class Rule:
     """One rule of a file.
 
+    name: what to call it where a decision is explained. patterns: by field of the request.
     fixed_target: requests a second, in this process, that are recorded before the rate applies.
-    rate: fraction of the others, 0 to 1. host, method, path: patterns with "*" and "?".
+    rate: fraction of the others, 0 to 1.
     """
 
-    __slots__ = ("_checks", "description", "fixed_target", "host", "method", "path", "rate")
+    __slots__ = ("fixed_target", "name", "patterns", "rate", "reservoir")
 
     def __init__(
-        self,
-        fixed_target: float,
-        rate: float,
-        host: str = "*",
-        method: str = "*",
-        path: str = "*",
-        description: str = "",
+        self, name: str, patterns: Mapping[str, str], fixed_target: float, rate: float
     ) -> None:
+        self.name = name
+        self.patterns = patterns
         self.fixed_target = fixed_target
         self.rate = rate
-        self.host = host
-        self.method = method
-        self.path = path
-        self.description = description
-        self._checks = tuple(
-            (field, check)
-            for field, pattern in (("path", path), ("method", method), ("host", host))
-            if (check := _compiled(pattern)) is not None
-        )
-
-    def matches(self, request: Mapping[str, Any]) -> bool:
-        """Whether the rule is for this request. What a request doesn't say matches any pattern."""
-        for field, check in self._checks:
-            value = request.get(field)
-            if value and not check(value):
-                return False
-        return True
+        self.reservoir = Reservoir(fixed_target) if fixed_target else None
 
     def __repr__(self) -> str:
-        return (
-            f"<Rule {self.method} {self.host} {self.path}: "
-            f"{self.fixed_target}/s, then {self.rate:.0%}>"
-        )
-
-
-def _compiled(pattern: str) -> Callable[[str], object] | None:
-    """A function that tells whether a text matches; None for a pattern that every text does."""
-    if not pattern.strip("*"):
-        return None
-    if "*" not in pattern and "?" not in pattern:
-        wanted = pattern.lower()
-        return lambda text: text.lower() == wanted
-    if "*" not in pattern[:-1] and "?" not in pattern:
-        prefix = pattern[:-1].lower()
-        return lambda text: text.lower().startswith(prefix)
-    return wildcard(pattern).fullmatch
+        return f"<Rule {self.name!r}: {self.fixed_target}/s, then {self.rate:.0%}>"
 
 
 class Rules:
@@ -90,12 +55,9 @@ class Rules:
         self.rules = rules
         self.source = source
 
-    def match(self, request: Mapping[str, Any]) -> Rule:
-        """The first rule, in the file's order, that is for this request."""
-        for rule in self.rules:
-            if rule.matches(request):
-                return rule
-        return self.rules[-1]
+    def matcher(self) -> Matcher:
+        """What finds the first rule, in the file's order, that is for a request."""
+        return Matcher([(rule.patterns, rule) for rule in self.rules], self.rules[-1])
 
 
 def load(rules: Mapping[str, Any] | str | os.PathLike[str]) -> Rules:
@@ -144,28 +106,27 @@ class _Reader:
         if not isinstance(rules, (list, tuple)):
             raise self._wrong("rules", f"is {type(rules).__name__}, not a list")
         found = [self._rule(rule, version, f"rules[{i}]") for i, rule in enumerate(rules)]
-        found.append(Rule(*self._numbers(default, "default"), description="default"))
+        found.append(Rule("default", {}, *self._numbers(default, "default")))
         return Rules(tuple(found), self.source)
 
     def _rule(self, rule: Any, version: int, where: str) -> Rule:
         if not hasattr(rule, "get"):
             raise self._wrong(where, f"is {type(rule).__name__}, not an object")
-        host_field = "host" if version == 2 else "service_name"
-        patterns = []
-        for field in (host_field, "http_method", "url_path"):
+        fields = {"path": "url_path", "method": "http_method", "host": _HOST_FIELDS[version]}
+        known = {"description", *fields.values(), *_NUMBERS}
+        for field in rule:
+            if field not in known:
+                raise self._wrong(f"{where}.{field}", f"is unknown in version {version}")
+        patterns = {}
+        for asked, field in fields.items():
             pattern = rule.get(field)
             if not isinstance(pattern, str) or not pattern:
                 raise self._wrong(
                     f"{where}.{field}", f'is {pattern!r}; write a pattern, as "*" for any'
                 )
-            patterns.append(pattern)
-        for field in rule:
-            if field not in _KNOWN_FIELDS:
-                raise self._wrong(f"{where}.{field}", f"is unknown in version {version}")
-        description = rule.get("description", "")
-        host, method, path = patterns
-        fixed_target, rate = self._numbers(rule, where)
-        return Rule(fixed_target, rate, host, method, path, str(description))
+            patterns[asked] = pattern
+        name = str(rule.get("description") or where)
+        return Rule(name, patterns, *self._numbers(rule, where))
 
     def _numbers(self, rule: Any, where: str) -> tuple[float, float]:
         fixed_target, rate = (self._number(rule, field, where) for field in _NUMBERS)
