@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from xtrace.collector.store.sqlite import Store
+from xtrace.collector.store import Store, Window, open_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 HERE = Path(__file__).parent
 REQUESTS = 20
@@ -60,12 +61,20 @@ def drive(shop: str) -> list[int]:
     return statuses
 
 
-def wait_for(store: Store, documents: int) -> int:
-    """Wait until so many documents are stored, or the time is up; gives how many there are."""
+def wait_for(store: Store, documents: int, traces: int) -> int:
+    """Wait until so much is stored, or the time is up; gives how many documents there are."""
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while store.count() < documents and time.monotonic() < deadline:
+    while (
+        store.size().documents < documents or len(newest(store)) < traces
+    ) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return store.count()
+    return store.size().documents
+
+
+def newest(store: Store) -> list[dict[str, Any]]:
+    """Summaries of the traces of the demo, the newest first."""
+    now = time.time()
+    return store.find(Window(now - 3600, now + 60), limit=REQUESTS + 1).summaries
 
 
 def main() -> int:
@@ -86,16 +95,16 @@ def main() -> int:
         )
         print(f"collector on udp {address}, shop on port {shop}, prices on port {prices}")
         statuses = drive(f"http://127.0.0.1:{shop}")
-        store = Store(database)
+        store = open_to_read(database)
         stack.callback(store.close)
-        stored = wait_for(store, REQUESTS * DOCUMENTS_PER_REQUEST)
+        stored = wait_for(store, REQUESTS * DOCUMENTS_PER_REQUEST, REQUESTS)
         subprocess.run(
             [sys.executable, "-m", "xtrace", "show", "--last", str(REQUESTS), "--db", database],
             check=True,
         )
         subprocess.run([sys.executable, "-m", "xtrace", "show", "--db", database], check=True)
-        traces = store.traces(limit=REQUESTS + 1)
-    return report(statuses, stored, len(traces), sum(trace.fault for trace in traces))
+        traces = newest(store)
+    return report(statuses, stored, len(traces), sum(trace["HasFault"] for trace in traces))
 
 
 def report(statuses: list[int], stored: int, traces: int, faults: int) -> int:

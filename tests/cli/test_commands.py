@@ -14,7 +14,8 @@ import pytest
 
 from tests.helpers import eventually
 from xtrace.cli import COMMANDS, main
-from xtrace.collector.store.sqlite import Store
+from xtrace.collector.ingest import Ingest
+from xtrace.collector.store import open_store, open_to_read
 from xtrace.recorder import Recorder
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,6 @@ def start(*words, **environment):
 def database(tmp_path):
     """A database with one trace of two documents."""
     path = str(tmp_path / "traces.db")
-    store = Store(path)
     segment = {
         "trace_id": TRACE,
         "id": "1" * 16,
@@ -44,9 +44,19 @@ def database(tmp_path):
         "end_time": 12.0,
     }
     part = {**segment, "id": "2" * 16, "type": "subsegment", "parent_id": "1" * 16, "name": "pay"}
-    store.write([json.dumps(part).encode(), json.dumps({**segment, "fault": True}).encode()])
-    store.close()
+    put(path, part, {**segment, "fault": True})
     return path
+
+
+def put(path, *documents):
+    """Store documents as a collector does."""
+    store = open_store(path)
+    ingest = Ingest(store)
+    assert ingest.take_each([json.dumps(each).encode() for each in documents]) == [None] * len(
+        documents
+    )
+    ingest.stop()
+    store.close()
 
 
 def test_the_collector_stores_what_arrives_until_it_is_stopped(tmp_path):
@@ -57,8 +67,8 @@ def test_the_collector_stores_what_arrives_until_it_is_stopped(tmp_path):
     for _ in range(10):
         with recorder.in_segment():
             pass
-    store = Store(path)
-    eventually(lambda: store.count() == 10)
+    store = open_to_read(path)
+    eventually(lambda: store.size().documents == 10)
     store.close()
     collector.send_signal(signal.SIGTERM)
     said, complaints = collector.communicate(timeout=10)
@@ -106,7 +116,7 @@ def test_without_a_database_the_way_to_one_is_said(command, tmp_path, capsys):
 
 def test_an_empty_database_says_how_to_fill_it(tmp_path, capsys):
     path = str(tmp_path / "empty.db")
-    Store(path).close()
+    open_store(path).close()
     assert main(["show", "--db", path]) == 0
     assert "No traces yet" in capsys.readouterr().out
 
@@ -119,7 +129,6 @@ def test_the_database_may_come_from_the_environment(database):
 def test_tail_draws_what_arrives(database):
     tail = start("tail", "--db", database)
     assert "Waiting" in tail.stderr.readline()
-    store = Store(database)
     new = {
         "trace_id": TRACE[:-1] + "4",
         "id": "3" * 16,
@@ -127,14 +136,8 @@ def test_tail_draws_what_arrives(database):
         "start_time": 1.0,
         "end_time": 2.0,
     }
-
-    def arrives():
-        store.write([json.dumps(new).encode()])
-        return True
-
-    arrives()
+    put(database, new)
     line = tail.stdout.readline()
-    store.close()
     tail.send_signal(signal.SIGINT)
     complaints = tail.communicate(timeout=10)[1]
     assert line.startswith(new["trace_id"])

@@ -17,7 +17,7 @@ def test_what_the_sdk_sends_is_stored():
                 pass
             if number % 50 == 0:  # no burst: a busy machine's kernel would drop some
                 eventually(lambda number=number: collector.stored == number)
-        assert collector.store.count() == 500
+        assert collector.store.size().documents == 500
         assert collector.received == 500
         assert recorder.stats().sent == 1000
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
-from ..collector.store import StoreError
-from ..collector.store.sqlite import Store
+from ..collector.store import StoreError, open_to_read
 from ..errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+
+    from ..collector.store import Store
 
 ENVIRONMENT = "XTRACE_DB"
 
@@ -34,18 +35,13 @@ def add_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def open_existing(path: str) -> Store:
-    """The store to read from. Raises ConfigurationError if there is none."""
+    """The store to read from. Raises ConfigurationError if there is none, or it can't be used."""
     if not os.path.exists(path):
         raise ConfigurationError(
             f"There is no database {path!r} yet. Start the collector with `xtrace collector`, or "
             "name its database with --db."
         )
-    return open_store(path)
-
-
-def open_store(path: str) -> Store:
-    """The store in a file. Raises ConfigurationError if it can't be used."""
     try:
-        return Store(path)
+        return open_to_read(path)
     except StoreError as error:
         raise ConfigurationError(str(error)) from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 
+from ..collector.store import RangeType, Window
 from ..errors import ConfigurationError, MissingLibrary
 from ..waterfall import draw
 from . import _store
@@ -12,8 +14,11 @@ from . import _store
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
-    from ..collector.store.sqlite import Store, Trace
+    from ..collector.store import Store
+
+ALWAYS = Window(0.0, 1e12)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +40,17 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.trace_id:
             _draw(store, [_whole_id(store, arguments.trace_id)])
         elif arguments.last is not None:
-            _draw(store, [trace.trace_id for trace in reversed(store.traces(arguments.last))])
+            _draw(store, [summary["Id"] for summary in reversed(_newest(store, arguments.last))])
         else:
-            _list(store.traces(arguments.limit))
+            _list(store, _newest(store, arguments.limit))
     finally:
         store.close()
     return 0
+
+
+def _newest(store: Store, count: int) -> list[dict[str, Any]]:
+    """Summaries of the traces that began last, the newest first."""
+    return store.find(ALWAYS, range_type=RangeType.EVENT, limit=count, seconds=60.0).summaries
 
 
 def _whole_id(store: Store, text: str) -> str:
@@ -51,19 +61,21 @@ def _whole_id(store: Store, text: str) -> str:
 
 def _draw(store: Store, trace_ids: list[str]) -> None:
     for trace_id in trace_ids:
-        print(draw(store.documents(trace_id), colour=sys.stdout.isatty()), end="\n\n")
+        documents = [json.loads(data) for data in store.raw(trace_id)]
+        print(draw(documents, colour=sys.stdout.isatty()), end="\n\n")
 
 
-def _list(traces: list[Trace]) -> None:
+def _list(store: Store, summaries: list[dict[str, Any]]) -> None:
     try:
         from rich import box
         from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
     except ImportError as error:
         raise MissingLibrary(
             "Listing traces needs rich. Install it with: pip install 'xtrace[collector]'"
         ) from error
-    if not traces:
+    if not summaries:
         print("No traces yet. `python examples/quickstart.py` makes one.")
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -71,16 +83,18 @@ def _list(traces: list[Trace]) -> None:
         table.add_column(column, no_wrap=True)
     for column in ("segments", "ms"):
         table.add_column(column, justify="right", no_wrap=True)
-    for trace in traces:
-        state = "fault" if trace.fault else "throttle" if trace.throttle else ""
-        state = state or ("error" if trace.error else "ok")
+    for summary in summaries:
+        state = "fault" if summary["HasFault"] else "throttle" if summary["HasThrottle"] else ""
+        state = state or ("error" if summary["HasError"] else "ok")
         colour = {"fault": "red", "error": "yellow", "throttle": "magenta", "ok": "green"}[state]
+        parts = [part for trace in store.traces([summary["Id"]]) for part in trace.parts]
+        entry = summary.get("EntryPoint") or {}
         table.add_row(
-            time.strftime("%H:%M:%S", time.localtime(trace.start)),
-            trace.trace_id,
-            trace.name,
+            time.strftime("%H:%M:%S", time.localtime(summary["StartTime"])),
+            summary["Id"],
+            Text(entry.get("Name") or "-"),
             f"[{colour}]{state}[/]",
-            str(trace.segments),
-            f"{(trace.end - trace.start) * 1000:.1f}",
+            str(sum(not part.inferred for part in parts)),
+            f"{summary['Duration'] * 1000:.1f}",
         )
     Console(width=None if sys.stdout.isatty() else 120).print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 
@@ -12,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from ..collector.store.sqlite import Store
+    from ..collector.store import Store
 
 SECONDS_BETWEEN_LOOKS = 0.2
 QUIET_SECONDS = 0.6
@@ -38,16 +39,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _follow(store: Store) -> None:
-    seen = store.last_number()
-    last_arrival: dict[str, float] = {}
+    seen = store.last_change()
+    last_change: dict[str, float] = {}
     while True:
         now = time.monotonic()
-        for number, trace_id in store.arrived_after(seen):
-            last_arrival[trace_id] = now
-            seen = number
-        for trace_id, arrived in list(last_arrival.items()):
-            if now - arrived >= QUIET_SECONDS:
-                del last_arrival[trace_id]
-                colour = sys.stdout.isatty()
-                print(draw(store.documents(trace_id), colour=colour), end="\n\n", flush=True)
+        for change in store.changes(seen):
+            last_change[change.trace_id] = now
+            seen = change.number
+        for trace_id, changed in list(last_change.items()):
+            if now - changed >= QUIET_SECONDS:
+                del last_change[trace_id]
+                documents = [json.loads(data) for data in store.raw(trace_id)]
+                print(draw(documents, colour=sys.stdout.isatty()), end="\n\n", flush=True)
         time.sleep(SECONDS_BETWEEN_LOOKS)

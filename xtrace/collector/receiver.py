@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from threading import Thread
 
 TYPE_CHECKING = False
@@ -17,6 +18,9 @@ RECEIVE_BUFFER_BYTES = 16 * 1024 * 1024
 """Asked of the kernel, which gives less (net.core.rmem_max) to a process without privileges."""
 
 _SO_RCVBUFFORCE = 33  # Linux; no name in the socket module before Python 3.14
+_SO_MEMINFO = 55  # Linux; no name in the socket module
+_MEMINFO = struct.Struct("9I")
+_MEMINFO_DROPS = 8
 
 MAX_BATCH = 500
 """Documents handed on at once."""
@@ -30,10 +34,16 @@ class Receiver:
 
     endpoint: host and port to listen on; port 0 takes a free one, see `endpoint` then.
     take: is given each batch, on the receiver's thread. It must be quick.
+    refuse: is given datagrams that are not of the protocol, likewise.
     Raises OSError if the endpoint can't be had.
     """
 
-    def __init__(self, endpoint: tuple[str, int], take: Callable[[list[bytes]], None]) -> None:
+    def __init__(
+        self,
+        endpoint: tuple[str, int],
+        take: Callable[[list[bytes]], None],
+        refuse: Callable[[bytes], None] | None = None,
+    ) -> None:
         host, port = endpoint
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
@@ -48,6 +58,8 @@ class Receiver:
         self.received = 0
         self.rejected = 0
         self._take = take
+        self._refuse = refuse
+        self._final_drops = 0
         self._stopping = False
         self._thread = Thread(target=self._run, name="xtrace-receiver", daemon=True)
 
@@ -66,8 +78,29 @@ class Receiver:
     def stop(self) -> None:
         """Receive what has arrived already, hand it on, and end."""
         self._stopping = True
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._final_drops = self.kernel_drops
         self._socket.close()
+
+    @property
+    def kernel_drops(self) -> int:
+        """Datagrams that the kernel had no room for; 0 where it doesn't tell (not on Linux).
+
+        Asked for when someone wants to know: it costs nothing while receiving.
+        """
+        if self._socket.fileno() < 0:
+            return self._final_drops
+        try:
+            told = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+            return int(_MEMINFO.unpack(told)[_MEMINFO_DROPS])
+        except (OSError, struct.error):
+            return 0
+
+    @property
+    def buffer_bytes(self) -> int:
+        """The receive buffer that the kernel gave. Linux counts its own overhead in it."""
+        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
     def _run(self) -> None:
         buffer = bytearray(65536)
@@ -103,6 +136,8 @@ class Receiver:
             document = body(datagram)
             if document is None:
                 self.rejected += 1
+                if self._refuse is not None:
+                    self._refuse(datagram)
             else:
                 documents.append(document)
         if documents:

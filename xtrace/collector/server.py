@@ -1,106 +1,244 @@
-"""The collector as a whole: a receiver, a writer and a store, started and stopped together."""
+"""The collector as a whole: UDP, HTTP, and a store, started and stopped together."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from queue import Full, Queue
-from threading import Thread
+import errno
+import socket
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
 
+from .api.guard import Guard
+from .api.http import application
+from .api.routes import routes
+from .api.service import Service
+from .api.serving import HttpServer
+from .ingest import Ingest
 from .receiver import Receiver
-from .store.sqlite import Store
+from .store import open_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from typing import Any, TypeAlias
 
-MAX_WAITING_BATCHES = 200
-"""Batches that wait for the database; when it can't keep up, more are dropped and counted."""
+    from .ingest import IngestCounts
+    from .store import Store
+
+    # Host and port.
+    Endpoint: TypeAlias = tuple[str, int]
+
+MEMORY = ":memory:"
+
+LOCAL = ("127.0.0.1", 0)
+"""The loopback, and any free port."""
+
+_TRIES_FOR_A_PORT = 50
+_BACKLOG = 256
+_WILDCARDS = ("0.0.0.0", "::", "")
+
+
+class NotLocal(ValueError):
+    """An address that other machines can reach, and nobody has said that they may."""
+
+
+class Taken(OSError):
+    """A port that somebody else has. endpoint: which."""
+
+    def __init__(self, error: OSError, endpoint: Endpoint) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.endpoint = endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a store holds at most: bytes, and seconds since a trace's arrival. None: no limit."""
+
+    bytes: int | None = None
+    age: float | None = None
 
 
 class Collector:
-    """Receives documents on UDP and stores them.
+    """Receives documents on UDP and HTTP, stores them, and answers the X-Ray API on HTTP.
 
-    endpoint: host and port to listen on; port 0 takes a free one.
-    path: of the database file, or ":memory:".
-    Raises OSError if the endpoint can't be had, StoreError if the database can't.
+    endpoint: host and port to listen on, the same for UDP and TCP; port 0 takes a free one.
+    path: of the database file, or ":memory:". tcp: another endpoint for HTTP.
+    allow_hosts: names, besides those of the loopback, by which HTTP clients may call it.
+    allow_remote: whether other machines may reach it.
+    Raises OSError if an endpoint can't be had, NotLocal if it may not be, StoreError if the
+    database can't be used.
     """
 
     def __init__(
-        self, endpoint: tuple[str, int] = ("127.0.0.1", 2000), path: str = ":memory:"
+        self,
+        endpoint: Endpoint = ("127.0.0.1", 2000),
+        path: str = MEMORY,
+        *,
+        tcp: Endpoint | None = None,
+        limits: Limits = Limits(),
+        allow_hosts: Sequence[str] = (),
+        allow_remote: bool = False,
     ) -> None:
-        self.store = Store(path)
-        self._waiting: Queue[list[bytes] | None] = Queue(MAX_WAITING_BATCHES)
-        try:
-            self._receiver = Receiver(endpoint, self._take)
-        except OSError:
-            self.store.close()
-            raise
-        self.dropped = 0
-        self.stored = 0
-        self.malformed = 0
-        self._writer = Thread(target=self._write, name="xtrace-writer", daemon=True)
+        self.path = path
+        with ExitStack() as undo:
+            listener, self._receiver = _open(endpoint, tcp, self._take, self._refuse)
+            undo.callback(listener.close)
+            undo.callback(self._receiver.stop)
+            self.http_endpoint: Endpoint = listener.getsockname()[:2]
+            for host, _ in (self.endpoint, self.http_endpoint):
+                if not allow_remote and not ip_address(host).is_loopback:
+                    raise NotLocal(
+                        f"{host} isn't the loopback: other machines could send to this collector "
+                        "and read its traces."
+                    )
+            self.store: Store = open_store(path, max_bytes=limits.bytes, max_age=limits.age)
+            undo.callback(self.store.close)
+            self._ingest = Ingest(self.store)
+            undo.callback(self._ingest.stop)
+            self.service = Service(self.store, self._ingest)
+            hosts = [host for host, _ in (endpoint, tcp or endpoint) if host not in _WILDCARDS]
+            app = application(self.service.answer, routes(self.service, self.stats, path))
+            self._http = HttpServer(
+                Guard(app, (*hosts, self.http_endpoint[0], *allow_hosts), allow_remote), listener
+            )
+            undo.pop_all()
 
     @property
-    def endpoint(self) -> tuple[str, int]:
+    def endpoint(self) -> Endpoint:
         """Host and port that documents are received on."""
         return self._receiver.endpoint
 
     @property
-    def received(self) -> int:
-        """Datagrams so far: received = stored + malformed + dropped + what waits."""
-        return self._receiver.received
+    def address(self) -> str:
+        """Where it listens, as programs are told it: "127.0.0.1:2000".
+
+        With another endpoint for HTTP: "tcp:127.0.0.1:2001 udp:127.0.0.1:2000".
+        """
+        if self.http_endpoint == self.endpoint:
+            return _text(self.endpoint)
+        return f"tcp:{_text(self.http_endpoint)} udp:{_text(self.endpoint)}"
 
     @property
-    def address(self) -> str:
-        """The endpoint as programs are told it: "127.0.0.1:2000"."""
-        host, port = self.endpoint
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    def url(self) -> str:
+        """Where the API answers: "http://127.0.0.1:2000"."""
+        return f"http://{_text(self.http_endpoint)}"
 
     def start(self) -> None:
-        """Begin to receive and store."""
-        self._writer.start()
+        """Begin to receive and answer."""
         self._receiver.start()
+        self._http.start()
 
     def stop(self) -> None:
-        """Store what has arrived, and end."""
+        """Store what has arrived, and answer no more."""
         self._receiver.stop()
-        self._waiting.put(None)
-        self._writer.join()
+        self._http.stop()
+        self._ingest.stop()
+        self.store.flush()
 
     def close(self) -> None:
         """Give up the database, which may be read until then."""
         self.store.close()
 
-    def _take(self, documents: list[bytes]) -> None:
-        try:
-            self._waiting.put_nowait(documents)
-        except Full:
-            self.dropped += len(documents)
+    def flush(self) -> None:
+        """Wait until what was received before is stored and shows everywhere."""
+        self._ingest.flush()
+        self.store.flush()
 
-    def _write(self) -> None:
-        while True:
-            documents = self._waiting.get()
-            if documents is None:
-                return
-            malformed = self.store.write(documents)
-            self.malformed += malformed
-            self.stored += len(documents) - malformed
+    def _take(self, documents: list[bytes]) -> None:
+        self._ingest.take(documents)
+
+    def _refuse(self, datagram: bytes) -> None:
+        self._ingest.refuse(datagram, "It isn't of the daemon's protocol.")
+
+    def counts(self) -> IngestCounts:
+        """What became of the documents: received = stored + malformed + dropped + waiting."""
+        return self._ingest.counts()
+
+    @property
+    def received(self) -> int:
+        """Documents that arrived."""
+        return self.counts().received
+
+    @property
+    def stored(self) -> int:
+        """Documents that were stored."""
+        return self.counts().stored
+
+    @property
+    def malformed(self) -> int:
+        """Documents that can't be read or stored."""
+        return self.counts().malformed
+
+    @property
+    def dropped(self) -> int:
+        """Documents that there was no room for."""
+        return self.counts().dropped
 
     def summary(self) -> str:
         """One line of counts."""
-        malformed = self.malformed + self._receiver.rejected
-        return (
-            f"received {self.received}, stored {self.stored}, "
-            f"malformed {malformed}, dropped {self.dropped}"
-        )
+        line = ", ".join(f"{name} {count}" for name, count in self.counts()._asdict().items())
+        lost = self._receiver.kernel_drops
+        return f"{line}; lost by the kernel {lost}" if lost else line
+
+    def stats(self) -> dict[str, Any]:
+        """The counts, what the store holds, and what was wrong with malformed documents."""
+        kept = self.store.counts()
+        return {
+            **self.counts()._asdict(),
+            "lost_by_kernel": self._receiver.kernel_drops,
+            "store": {
+                **self.store.size()._asdict(),
+                "trimmed_traces": kept.trimmed_traces,
+                "trimmed_documents": kept.trimmed_documents,
+                "stale_traces": kept.stale,
+                "failed_traces": kept.failed,
+            },
+            "malformed_documents": [
+                {**problem._asdict(), "beginning": problem.beginning.decode(errors="replace")}
+                for problem in self._ingest.malformed()
+            ],
+            "telemetry": list(self.service.telemetry),
+        }
+
+
+def _open(
+    endpoint: Endpoint, tcp: Endpoint | None, take: Any, refuse: Any
+) -> tuple[socket.socket, Receiver]:
+    """A listening TCP socket and a receiver, on the same port number unless told otherwise."""
+    for attempt in range(_TRIES_FOR_A_PORT):
+        listener = _listener(tcp or endpoint)
+        udp = endpoint if tcp else (endpoint[0], listener.getsockname()[1])
+        try:
+            return listener, Receiver(udp, take, refuse)
+        except OSError as error:
+            listener.close()
+            is_taken = error.errno == errno.EADDRINUSE
+            # What is free on TCP may be taken on UDP.
+            if not is_taken or endpoint[1] != 0 or attempt == _TRIES_FOR_A_PORT - 1:
+                raise Taken(error, udp) from error
+    raise AssertionError
+
+
+def _listener(endpoint: Endpoint) -> socket.socket:
+    family = socket.AF_INET6 if ":" in endpoint[0] else socket.AF_INET
+    try:
+        return socket.create_server(endpoint, family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise Taken(error, endpoint) from error
+
+
+def _text(endpoint: Endpoint) -> str:
+    host, port = endpoint
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @contextmanager
-def running(
-    endpoint: tuple[str, int] = ("127.0.0.1", 0), path: str = ":memory:"
-) -> Iterator[Collector]:
-    """A collector for the time of a `with` block: on a free port and in memory unless told otherwise."""
-    collector = Collector(endpoint, path)
+def running(endpoint: Endpoint = LOCAL, path: str = MEMORY, **options: Any) -> Iterator[Collector]:
+    """A collector for the time of a `with` block: on a free port and in memory unless told otherwise.
+
+    options: as for Collector.
+    """
+    collector = Collector(endpoint, path, **options)
     collector.start()
     try:
         yield collector

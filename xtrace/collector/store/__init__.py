@@ -131,11 +131,12 @@ class Store(ABC):
     # -- what comes in
 
     @abstractmethod
-    def write(self, documents: Sequence[Document]) -> int:
-        """Take documents, without waiting; gives how many there was room for.
+    def write(self, documents: Sequence[Document], timeout: float = 0.0) -> int:
+        """Take documents; gives how many: all, or none if there was no room for them.
 
-        They are stored within about 0.3 s, in batches; what a crash loses is what was taken after
-        the last batch. The others are counted as dropped.
+        timeout: how long to wait for room. What was taken is stored within about 0.3 s, in
+        batches; what a crash loses is what was taken after the last batch. What was not taken is
+        counted as dropped.
         """
 
     @abstractmethod
@@ -265,12 +266,13 @@ def open_store(
     *,
     max_bytes: int | None = None,
     max_age: float | None = None,
-    max_waiting_bytes: int = 128 * 1024 * 1024,
+    max_waiting_bytes: int = 16 * 1024 * 1024,
 ) -> Store:
     """The store in a file, or in memory for ":memory:"; nobody else may write to it meanwhile.
 
     max_bytes: the most it holds, max_age: how long it keeps a trace after its first arrival
-    (seconds); oldest traces go first. max_waiting_bytes: of documents that wait to be stored.
+    (seconds); oldest traces go first. max_waiting_bytes: of documents that wait to be stored,
+    which take several times as much memory.
     Raises StoreError if it can't be opened, and leaves what is there as it is.
     """
     from .sqlite import SQLiteStore

@@ -1,181 +1,639 @@
-"""Documents in SQLite: kept byte for byte as received; everything else is derived from them.
+"""The store on SQLite, in a file or in memory.
 
-One thread writes, any number read. A database in a file is in WAL mode: readers don't wait for
-the writer, and of what was written a power cut loses the last moments at most, a crash nothing.
+A file is in WAL mode: any number of readers, in this process and in others, don't wait for the
+one writer, and of what was written a power cut loses the last moments at most, a crash nothing.
+A store in memory has one connection, which the writer and readers use in turn.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, nullcontext
+from math import ceil, floor
 from threading import RLock
 
-from . import StoreError
+import orjson
+
+from ..graph import PERIOD, Edge, Rollup, added_up, change, unpack
+from ..trace import NodeKey, compile_trace
+from . import (
+    Change,
+    Counts,
+    Page,
+    RangeType,
+    SamplingCount,
+    Size,
+    Store,
+    StoreError,
+    Window,
+)
+from .schema import DOCUMENT_BITS, MEMORY, connect, lock, prepare, unusable
+from .writer import SEALED_SPAN, Writer, used_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Any, BinaryIO
 
-SCHEMA_VERSION = 1
+    from ..filters import Filter
+    from ..graph import Subject
+    from ..trace import Trace
+    from . import Document
 
-_SCHEMA = """
-create table documents (
-    number integer primary key,          -- in the order of arrival
-    trace_id text not null,
-    id text not null,
-    start_time real not null,            -- seconds since the epoch, as the document says
-    received_at real not null,           -- seconds since the epoch
-    data blob not null
-) strict;
-create index documents_by_trace on documents (trace_id);
-create index documents_by_start on documents (start_time);
-"""
+SLICE = 4_000
+"""Traces that one statement of a search looks at: what bounds how long it takes."""
+
+CHECK_EVERY = 20
+"""Traces that are compiled for a filter between two looks at the clock."""
+
+SECONDS_TO_STORE = 5.0
+"""How long a reader waits for documents that are on their way into the store."""
+
+KEPT_READERS = 4
+MAX_INTEGER = (1 << 63) - 1
+SAMPLING_KEPT_SECONDS = 86_400.0
+
+WORDS = {
+    "name": "select distinct name from nodes where name >= ? and name < ?",
+    "type": "select distinct type from nodes where type >= ? and type < ?",
+    "annotation": "select distinct key from annotations where key >= ? and key < ?",
+    "value": "select distinct text from annotations where kind = 's' and key = ?3 "
+    "and text >= ?1 and text < ?2",
+    **{
+        field: f"select distinct text from values_of where field = '{field}' "
+        "and text >= ? and text < ?"
+        for field in ("user", "availabilityzone", "instance.id", "resource.arn")
+    },
+    **{
+        field: f"select distinct {column} from (select {column} from traces "
+        f"order by trace_no desc limit 10000) where {column} >= ? and {column} < ?"
+        for field, column in (("http.url", "http_url"), ("http.method", "http_method"))
+    },
+}
 
 
-class Trace:
-    """What a list of traces says of one.
+class SQLiteStore(Store):
+    """See `open_store` and `open_to_read`."""
 
-    name: of the segment that began it. start, end: seconds since the epoch.
-    segments: how many documents are segments. fault, error, throttle: whether any says so.
-    """
-
-    __slots__ = ("end", "error", "fault", "name", "segments", "start", "throttle", "trace_id")
-
-    def __init__(self, trace_id: str, documents: list[dict[str, Any]]) -> None:
-        self.trace_id = trace_id
-        segments = [d for d in documents if d.get("type") != "subsegment"]
-        first = min(segments or documents, key=lambda d: float(d["start_time"]))
-        self.name = str(first.get("name"))
-        self.start = min(float(d["start_time"]) for d in documents)
-        self.end = max(float(d.get("end_time") or d["start_time"]) for d in documents)
-        self.segments = len({d.get("id") for d in segments})
-        self.fault, self.error, self.throttle = (
-            any(d.get(flag) for d in documents) for flag in ("fault", "error", "throttle")
-        )
-
-
-class Store:
-    """The documents of a collector.
-
-    path: of the database file, or ":memory:".
-    Raises StoreError if it can't be opened.
-    """
-
-    def __init__(self, path: str) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        read_only: bool = False,
+        max_bytes: int | None = None,
+        max_age: float | None = None,
+        max_waiting_bytes: int = 16 * 1024 * 1024,
+    ) -> None:
         self.path = path
+        self._in_memory = path == MEMORY
         self._lock = RLock()
+        self._readers: list[sqlite3.Connection] = []
+        self._writer: Writer | None = None
+        self._held: BinaryIO | None = None
+        self._closed = False
+        connection: sqlite3.Connection | None = None
         try:
-            if path != ":memory:" and os.path.dirname(path):
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-            self._connection = self._connect()
-            self._prepare()
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(
-                f"The database {path!r} can't be used: {error}. Name another with --db, or move "
-                "this one away."
-            ) from error
+            if not self._in_memory:
+                if not read_only:
+                    self._held = _create(path)
+                elif not os.path.exists(path):
+                    raise FileNotFoundError(2, "there is no such file")
+            connection = connect(path, read_only)
+            prepare(connection, path, read_only)
+            connection.execute("select count(*) from stale").fetchone()
+        except (OSError, sqlite3.Error, StoreError) as error:
+            if connection is not None:
+                connection.close()
+            if self._held is not None:
+                self._held.close()
+            raise error if isinstance(error, StoreError) else unusable(path, error) from error
+        self._connection = connection
+        if not read_only:
+            exclusive: Callable[[], AbstractContextManager[object]]
+            exclusive = (lambda: self._lock) if self._in_memory else nullcontext
+            self._writer = Writer(
+                connection,
+                exclusive,
+                max_bytes=max_bytes,
+                max_age=max_age,
+                max_waiting_bytes=max_waiting_bytes,
+            )
 
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=10.0, check_same_thread=False)
+    # -- what comes in
 
-    def _prepare(self) -> None:
-        version = self._connection.execute("pragma user_version").fetchone()[0]
-        if version not in (0, SCHEMA_VERSION):
-            raise sqlite3.DatabaseError(f"it has version {version} of the schema")
-        self._connection.execute("pragma journal_mode = wal")
-        self._connection.execute("pragma synchronous = normal")
-        if version == 0:
-            with self._connection:
-                self._connection.executescript(_SCHEMA)
-                self._connection.execute(f"pragma user_version = {SCHEMA_VERSION}")
+    def write(self, documents: Sequence[Document], timeout: float = 0.0) -> int:
+        """See Store."""
+        return self._writing().write(documents, timeout)
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """See Store."""
+        return self._writing().flush(timeout)
+
+    def close(self) -> None:
+        """See Store. May be called again."""
+        if self._closed:
+            return
+        if self._writer is not None:
+            self._writer.stop()
+        with self._lock:
+            self._closed = True
+            for connection in (*self._readers, self._connection):
+                connection.close()
+            self._readers.clear()
+        if self._held is not None:
+            self._held.close()
+
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            raise StoreError(f"{self.path!r} is open to read only.")
+        return self._writer
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection to read from: of its own for a file, the only one for a memory database."""
-        if self.path == ":memory:":
+        """A connection for one question."""
+        try:
+            if self._in_memory:
+                with self._lock:
+                    yield self._connection
+                return
             with self._lock:
-                yield self._connection
-        else:
-            with closing(self._connect()) as connection:
+                if self._closed:
+                    raise StoreError("The store is closed.")
+                connection = self._readers.pop() if self._readers else None
+            if connection is None:
+                connection = connect(self.path, read_only=True)
+            try:
                 yield connection
+            finally:
+                with self._lock:
+                    keep = not self._closed and len(self._readers) < KEPT_READERS
+                    if keep:
+                        self._readers.append(connection)
+                if not keep:
+                    connection.close()
+        except sqlite3.Error as error:
+            raise StoreError(f"Can't read {self.path!r}: {error}") from error
 
-    def write(self, documents: list[bytes]) -> int:
-        """Store documents; gives how many can't be, because they aren't segment documents."""
-        now = time.time()
-        rows = []
-        for data in documents:
-            row = _row(data, now)
-            if row is not None:
-                rows.append(row)
-        with self._lock, self._connection:
-            self._connection.executemany(
-                "insert into documents (trace_id, id, start_time, received_at, data) "
-                "values (?, ?, ?, ?, ?)",
-                rows,
-            )
-        return len(documents) - len(rows)
-
-    def count(self) -> int:
-        """How many documents are stored."""
-        with self._reading() as connection:
-            found: int = connection.execute("select count(*) from documents").fetchone()[0]
-            return found
-
-    def documents(self, trace_id: str) -> list[dict[str, Any]]:
-        """The documents of a trace, parsed, in the order of arrival."""
-        with self._reading() as connection:
-            rows = connection.execute(
-                "select data from documents where trace_id = ? order by number", (trace_id,)
-            ).fetchall()
-        return [json.loads(row[0]) for row in rows]
+    # -- traces
 
     def raw(self, trace_id: str) -> list[bytes]:
-        """The documents of a trace as they were received."""
+        """See Store."""
+        self._await_stored([trace_id])
+        with self._reading() as connection:
+            return _documents(connection, trace_id)
+
+    def traces(self, trace_ids: Sequence[str]) -> list[Trace]:
+        """See Store."""
+        self._await_stored(trace_ids)
+        found = []
+        for trace_id in dict.fromkeys(trace_ids):
+            with self._reading() as connection:
+                documents = _documents(connection, trace_id)
+            if documents:
+                found.append(_compiled(trace_id, documents))
+        return found
+
+    def _await_stored(self, trace_ids: Sequence[str]) -> None:
+        if self._writer is not None:
+            self._writer.await_stored(set(trace_ids), SECONDS_TO_STORE)
+
+    def find(
+        self,
+        window: Window,
+        *,
+        range_type: RangeType = RangeType.TRACE_ID,
+        filter: Filter | None = None,
+        groups: Mapping[str, Filter] | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+        seconds: float = 0.2,
+    ) -> Page:
+        """See Store."""
+        deadline = time.monotonic() + seconds
+        with self._reading() as connection:
+            question = _Question(connection, window, range_type, filter, groups)
+        top = (question.end, -1) if cursor is None else _position(cursor)
+        summaries: list[dict[str, Any]] = []
+        scanned = 0
+        while True:
+            with self._reading() as connection:
+                bottom = question.bottom(connection, top)
+                last = question.slice(connection, top, bottom, summaries, limit, deadline)
+                scanned += question.count(connection, top, last)
+            top = last
+            if last == bottom and bottom[0] == float("-inf"):
+                return Page(summaries, scanned, None)
+            if len(summaries) >= limit or time.monotonic() >= deadline:
+                return Page(summaries, scanned, _cursor(top))
+
+    def changes(self, after: int, limit: int = 1000) -> list[Change]:
+        """See Store."""
         with self._reading() as connection:
             rows = connection.execute(
-                "select data from documents where trace_id = ? order by number", (trace_id,)
+                "select change_no, trace_id, summary from traces join compiled using (trace_no) "
+                "where change_no > ? order by change_no limit ?",
+                (after, limit),
             ).fetchall()
-        return [row[0] for row in rows]
+        return [Change(number, trace_id, orjson.loads(told)) for number, trace_id, told in rows]
 
-    def traces(self, limit: int = 20) -> list[Trace]:
-        """The traces that began last, the newest first."""
+    def last_change(self) -> int:
+        """See Store."""
+        return int(self._counter("change_no"))
+
+    # -- the service graph
+
+    def graph(
+        self,
+        window: Window,
+        filter: Filter | None = None,
+        groups: Mapping[str, Filter] | None = None,
+    ) -> list[Rollup]:
+        """See Store."""
+        if filter is None:
+            with self._reading() as connection:
+                rows = self._stored_rollups(connection, window, whole=True)
+                return added_up(rollup for _, rollup in rows)
+        return added_up(rollup for _, rollup in self._found_rollups(window, filter, groups))
+
+    def series(
+        self,
+        window: Window,
+        period: float,
+        filter: Filter | None = None,
+        groups: Mapping[str, Filter] | None = None,
+        subjects: Callable[[Subject], bool] | None = None,
+    ) -> list[tuple[float, list[Rollup]]]:
+        """See Store."""
+        step = max(1, round(period / PERIOD)) * PERIOD
+        periods: dict[int, list[Rollup]] = {}
+        rows: Iterable[tuple[int, Rollup]]
+        if filter is None:
+            with self._reading() as connection:
+                rows = self._stored_rollups(connection, window, whole=False, subjects=subjects)
+        else:
+            rows = self._found_rollups(window, filter, groups)
+        for start, rollup in rows:
+            if subjects is None or subjects(rollup.subject):
+                periods.setdefault(start // step * step, []).append(rollup)
+        return [(float(start), added_up(periods[start])) for start in sorted(periods)]
+
+    def _stored_rollups(
+        self,
+        connection: sqlite3.Connection,
+        window: Window,
+        *,
+        whole: bool,
+        subjects: Callable[[Subject], bool] | None = None,
+    ) -> list[tuple[int, Rollup]]:
+        """Start and rollup of the minutes in a window; whole: larger spans are as good."""
+        low, high = _minutes(window)
+        spans = [(PERIOD, low, high)]
+        if whole:
+            sealed = connection.execute(
+                "select start from sealed where start >= ? and start <= ? order by start",
+                (low, max(low, high - SEALED_SPAN)),
+            ).fetchall()
+            spans = list(_spans(low, high, [start for (start,) in sealed]))
+        known: dict[int, Subject | None] = {}
+        found = []
+        for span, first, end in spans:
+            rows = connection.execute(
+                "select start, subject_no, data from rollups "
+                "where span = ? and start >= ? and start < ?",
+                (span, first, end),
+            )
+            for start, number, data in rows:
+                if number not in known:
+                    subject = _subject(connection, number)
+                    known[number] = subject if subjects is None or subjects(subject) else None
+                wanted = known[number]
+                if wanted is not None:
+                    found.append((start, Rollup.unpack(wanted, data)))
+        return found
+
+    def _found_rollups(
+        self, window: Window, filter: Filter, groups: Mapping[str, Filter] | None
+    ) -> Iterator[tuple[int, Rollup]]:
+        """Start and rollup of what the traces in a window that match say about it."""
+        low, high = _minutes(window)
+        with self._reading() as connection:
+            question = _Question(
+                connection, Window(low, high), RangeType.EVENT, filter, groups, of_graph=True
+            )
+        top = (question.end, -1)
+        totals: dict[tuple[int, Subject], Rollup] = {}
+        while True:
+            seen: list[bytes] = []
+            with self._reading() as connection:
+                bottom = question.bottom(connection, top)
+                question.slice(connection, top, bottom, seen, MAX_INTEGER, float("inf"))
+            top = bottom
+            added = change((), (each for packed in seen for each in unpack(packed)))
+            for key, rollup in added.items():
+                if low <= key[0] < high:
+                    if key in totals:
+                        totals[key].add_all(rollup)
+                    else:
+                        totals[key] = rollup
+            if bottom[0] == float("-inf"):
+                break
+        for (start, _), rollup in totals.items():
+            yield start, rollup
+
+    def vocabulary(
+        self, kind: str, key: str | None = None, prefix: str = "", limit: int = 50
+    ) -> list[str]:
+        """See Store."""
+        if kind not in WORDS:
+            raise ValueError(f"kind must be one of {', '.join(WORDS)}, not {kind!r}")
+        parameters = [prefix, prefix + "\U0010ffff"]
+        if kind == "value":
+            parameters.append(key or "")
+        with self._reading() as connection:
+            rows = connection.execute(f"{WORDS[kind]} order by 1 limit {int(limit)}", parameters)
+            return [word for (word,) in rows]
+
+    # -- small things that are kept as they are
+
+    def setting(self, name: str) -> Any:
+        """See Store."""
+        with self._reading() as connection:
+            row = connection.execute(
+                "select value from settings where name = ?", (name,)
+            ).fetchone()
+        return None if row is None else orjson.loads(row[0])
+
+    def settings(self, prefix: str) -> dict[str, Any]:
+        """See Store."""
         with self._reading() as connection:
             rows = connection.execute(
-                "select trace_id from documents group by trace_id "
-                "order by min(start_time) desc limit ?",
-                (limit,),
+                "select name, value from settings where substr(name, 1, ?) = ? order by name",
+                (len(prefix), prefix),
             ).fetchall()
-        return [Trace(trace_id, self.documents(trace_id)) for (trace_id,) in rows]
+        return {name: orjson.loads(value) for name, value in rows}
 
-    def arrived_after(self, number: int) -> list[tuple[int, str]]:
-        """Number and trace id of the documents that arrived after the one with this number."""
+    def put_setting(self, name: str, value: Any) -> None:
+        """See Store."""
+        if value is None:
+            self._run("delete from settings where name = ?", [(name,)])
+        else:
+            row = (name, orjson.dumps(value))
+            self._run("insert or replace into settings values (?, ?)", [row])
+
+    def add_sampling(self, counts: Sequence[SamplingCount]) -> None:
+        """See Store."""
+        rows = [(each.time, each.rule, *each[2:]) for each in counts]
+        self._run(
+            "insert into sampling values (?, ?, ?, ?, ?) on conflict do update set "
+            "requests = requests + excluded.requests, borrowed = borrowed + excluded.borrowed, "
+            "sampled = sampled + excluded.sampled",
+            rows,
+        )
+        self._run("delete from sampling where time < ?", [(time.time() - SAMPLING_KEPT_SECONDS,)])
+
+    def sampling(self, window: Window) -> list[SamplingCount]:
+        """See Store."""
         with self._reading() as connection:
-            return connection.execute(
-                "select number, trace_id from documents where number > ? order by number", (number,)
+            rows = connection.execute(
+                "select rule, time, requests, borrowed, sampled from sampling "
+                "where time >= ? and time < ? order by time, rule",
+                window,
             ).fetchall()
+        return [SamplingCount(*row) for row in rows]
 
-    def last_number(self) -> int:
-        """The number of the document that arrived last, or 0."""
+    def _run(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        try:
+            self._writing().run(lambda connection: connection.executemany(statement, rows))
+        except sqlite3.Error as error:
+            raise StoreError(f"Can't write to {self.path!r}: {error}") from error
+
+    # -- about itself
+
+    def counts(self) -> Counts:
+        """See Store."""
+        writer = self._writer
+        if writer is None:
+            return Counts(*[0] * 8)
+        return writer.counts()
+
+    def size(self) -> Size:
+        """See Store."""
         with self._reading() as connection:
-            found = connection.execute("select max(number) from documents").fetchone()[0]
-        return found or 0
+            ends = [
+                connection.execute(
+                    f"select received from traces order by trace_no {order} limit 1"
+                ).fetchone()
+                for order in ("asc", "desc")
+            ]
+            used = used_bytes(connection)
+        oldest, newest = (None if end is None else end[0] for end in ends)
+        return Size(
+            int(self._counter("traces")), int(self._counter("documents")), used, oldest, newest
+        )
 
-    def close(self) -> None:
-        """Give up the database."""
-        with self._lock:
-            self._connection.close()
+    def _counter(self, name: str) -> float:
+        with self._reading() as connection:
+            row = connection.execute(
+                "select value from counters where name = ?", (name,)
+            ).fetchone()
+        return 0 if row is None else row[0]
 
 
-def _row(data: bytes, now: float) -> tuple[str, str, float, float, bytes] | None:
+class _Question:
+    """What find() looks for, as SQL that is asked slice by slice, from the newest trace down.
+
+    A position is (time, trace_no); a slice goes from below one position down to another, which
+    belongs to it.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        window: Window,
+        range_type: RangeType,
+        filter: Filter | None,
+        groups: Mapping[str, Filter] | None,
+        *,
+        of_graph: bool = False,
+    ) -> None:
+        self.end = float(window.end)
+        self._column = "time" if range_type is RangeType.TRACE_ID else "start_time"
+        self._range = "1"
+        self._range_parameters: tuple[Any, ...] = ()
+        if range_type is RangeType.TRACE_ID:
+            self._low = window.start // 1  # the times in ids are whole seconds
+        else:
+            longest = connection.execute(
+                "select value from counters where name = 'longest'"
+            ).fetchone()
+            self._low = window.start - (0.0 if longest is None else longest[0])
+            if range_type is RangeType.EVENT:
+                self._range = "traces.end_time >= ?"
+                self._range_parameters = (window.start,)
+            else:
+                self._range = (
+                    "exists (select 1 from parts where parts.trace_no = traces.trace_no "
+                    "and parts.end_time >= ? and parts.end_time < ?)"
+                )
+                self._range_parameters = (window.start, window.end)
+        self._filter: Filter | None = None
+        where = "1"
+        parameters: tuple[Any, ...] = ()
+        if filter is not None:
+            from ..filters.sql import prefilter
+
+            resolved = filter.resolve(groups)
+            made = prefilter(resolved)
+            where, parameters = made.where, made.parameters
+            if not made.is_exact:
+                self._filter = resolved
+        self._position = f"traces.{self._column}, traces.trace_no"
+        self._statement = (
+            f"select {self._position}, compiled.{'observations' if of_graph else 'summary'}, "
+            "traces.trace_id from traces "
+            "cross join compiled on compiled.trace_no = traces.trace_no "
+            f"where {self._between()} and {self._range} and ({where}) "
+            f"order by traces.{self._column} desc, traces.trace_no desc"
+        )
+        self._parameters = (self._low, *self._range_parameters, *parameters)
+        self._of_graph = of_graph
+
+    def _between(self) -> str:
+        return (
+            f"({self._position}) < (?, ?) and ({self._position}) >= (?, ?) "
+            f"and traces.{self._column} >= ?"
+        )
+
+    def bottom(self, connection: sqlite3.Connection, top: tuple[float, int]) -> tuple[float, int]:
+        """Where the slice below a position ends; at minus infinity it is the last."""
+        found = connection.execute(
+            f"select {self._column}, trace_no from traces "
+            f"where ({self._column}, trace_no) < (?, ?) and {self._column} >= ? "
+            f"order by {self._column} desc, trace_no desc limit 1 offset {SLICE - 1}",
+            (*top, self._low),
+        ).fetchone()
+        return (float("-inf"), 0) if found is None else found
+
+    def slice(
+        self,
+        connection: sqlite3.Connection,
+        top: tuple[float, int],
+        bottom: tuple[float, int],
+        found: list[Any],
+        limit: int,
+        deadline: float,
+    ) -> tuple[float, int]:
+        """Add what is found between two positions; gives the position up to which was looked."""
+        rows = connection.execute(self._statement, (*top, *bottom, *self._parameters))
+        looked_at = 0
+        last = top
+        for when, trace_no, kept, trace_id in rows:
+            if len(found) >= limit:
+                return last
+            looked_at += 1
+            last = (when, trace_no)
+            if self._filter is not None:
+                documents = _documents_of(connection, trace_no)
+                if not self._filter.matches(_compiled(trace_id, documents)):
+                    if looked_at % CHECK_EVERY == 0 and time.monotonic() >= deadline:
+                        return last
+                    continue
+            found.append(kept if self._of_graph else orjson.loads(kept))
+            if looked_at % CHECK_EVERY == 0 and time.monotonic() >= deadline:
+                return last
+        return bottom
+
+    def count(
+        self, connection: sqlite3.Connection, top: tuple[float, int], last: tuple[float, int]
+    ) -> int:
+        """How many traces of the range there are below a position, down to another."""
+        found = connection.execute(
+            f"select count(*) from traces where {self._between()} and {self._range}",
+            (*top, *last, self._low, *self._range_parameters),
+        ).fetchone()
+        return int(found[0])
+
+
+def _create(path: str) -> BinaryIO:
+    """Make a file that only its owner may read, and lock it."""
+    folder = os.path.dirname(path)
+    if folder:
+        os.makedirs(folder, exist_ok=True)
+    held = lock(path)
     try:
-        document = json.loads(data)
-        trace_id, id, start = document["trace_id"], document["id"], document["start_time"]
-        if not isinstance(trace_id, str) or not isinstance(id, str) or isinstance(start, bool):
-            return None
-        return trace_id, id, float(start), now, data
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError:
+        held.close()
+        raise
+    return held
+
+
+def _documents(connection: sqlite3.Connection, trace_id: str) -> list[bytes]:
+    found = connection.execute(
+        "select trace_no from traces where trace_id = ?", (trace_id,)
+    ).fetchone()
+    return [] if found is None else _documents_of(connection, found[0])
+
+
+def _documents_of(connection: sqlite3.Connection, trace_no: int) -> list[bytes]:
+    first = trace_no << DOCUMENT_BITS
+    rows = connection.execute(
+        "select data from documents where number >= ? and number < ? order by number",
+        (first, first + (1 << DOCUMENT_BITS)),
+    )
+    return [data for (data,) in rows]
+
+
+def _compiled(trace_id: str, documents: list[bytes]) -> Trace:
+    return compile_trace(trace_id, [orjson.loads(data) for data in documents])
+
+
+def _subject(connection: sqlite3.Connection, number: int) -> Subject:
+    target, source, link = connection.execute(
+        "select target_no, source_no, link from subjects where subject_no = ?", (number,)
+    ).fetchone()
+    if source is None:
+        return _node(connection, target)
+    return Edge(_node(connection, source), _node(connection, target), bool(link))
+
+
+def _node(connection: sqlite3.Connection, number: int) -> NodeKey:
+    row = connection.execute(
+        "select name, type, account_id from nodes where node_no = ?", (number,)
+    ).fetchone()
+    return NodeKey(*row)
+
+
+def _minutes(window: Window) -> tuple[int, int]:
+    """The whole minutes that a window touches, as far as SQLite can count."""
+    low = max(-MAX_INTEGER, min(MAX_INTEGER, window.start))
+    high = max(-MAX_INTEGER, min(MAX_INTEGER, window.end))
+    low, high = floor(low / PERIOD) * PERIOD, ceil(high / PERIOD) * PERIOD
+    return max(-MAX_INTEGER, low), min(MAX_INTEGER, high)
+
+
+def _spans(low: int, high: int, sealed: list[int]) -> Iterator[tuple[int, int, int]]:
+    """A time range cut into sealed spans and the minutes between: span, start, end."""
+    at = low
+    for start in sealed:
+        if start > at:
+            yield PERIOD, at, start
+        yield SEALED_SPAN, start, start + SEALED_SPAN
+        at = start + SEALED_SPAN
+    if at < high:
+        yield PERIOD, at, high
+
+
+def _position(cursor: str) -> tuple[float, int]:
+    try:
+        when, _, number = cursor.partition("/")
+        return float.fromhex(when), int(number)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{cursor!r} is no cursor") from error
+
+
+def _cursor(position: tuple[float, int]) -> str:
+    return f"{position[0].hex()}/{position[1]}"

@@ -1,0 +1,861 @@
+"""The one thread that writes to a store on SQLite: documents in batches, then what follows from them."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections import OrderedDict, deque
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout  # the built-in one from Python 3.11 on
+from threading import Condition, Thread
+
+import orjson
+
+from ..graph import PERIOD, Edge, Rollup, change, unpack
+from . import Counts
+from .derive import derive
+from .schema import DOCUMENT_BITS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from ..graph import Observation, Subject
+    from ..trace import NodeKey
+    from . import Document
+    from .derive import Derived
+
+log = logging.getLogger("xtrace.collector")
+
+SECONDS_BETWEEN_COMMITS = 0.1
+"""How long documents wait for company before they are stored."""
+
+QUIET_SECONDS = 0.1
+"""A trace is compiled when nothing of it has arrived for so long,"""
+
+LONGEST_WAIT_SECONDS = 0.3
+"""or when it has waited so long, if compilations of it"""
+
+SHARE_OF_TIME = 0.1
+"""have not taken more than this share of the time since the first: what keeps a trace of 10,000
+documents that trickles in from being compiled for each."""
+
+BUDGET_SECONDS = 0.15
+"""Spent on compiling, and again on trimming, between two commits; what arrives comes first."""
+
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+MAX_PARSED_DOCUMENTS = 10_000
+"""Of traces that wait to be compiled; those of further ones are parsed again."""
+
+MAX_ACTIVE_TRACES = 20_000
+MAX_KNOWN_NODES = 50_000
+MAX_KNOWN_ROLLUPS = 4_000
+
+SECONDS_TO_FINISH = 2.0
+"""Spent on compiling at the end; what isn't compiled then is when the store is opened again."""
+
+RETRY_SECONDS = 0.5
+"""Between attempts to write when the disk is full or the file is locked."""
+
+TRIM_TRACES = 50
+TRIM_DOCUMENTS = 2_000
+"""Deleted at a time, at most."""
+
+TRIM_TO = 0.98
+"""Trimming goes on until the store holds this share of what it may."""
+
+SEALED_SPAN = 600
+SEAL_AFTER_SECONDS = 120
+
+_UPSERT_TRACE = """
+update traces set time = ?, start_time = ?, end_time = ?, duration = ?, response_time = ?,
+    has_ok = ?, has_error = ?, has_fault = ?, has_throttle = ?, is_partial = ?, has_inferred = ?,
+    http_url = ?, http_method = ?, http_status = ?, http_user_agent = ?, http_client_ip = ?,
+    root_node = ?, change_no = ?
+where trace_no = ?"""
+
+
+def _insert(table: str, columns: int) -> str:
+    return f"insert into {table} values ({', '.join('?' * columns)})"
+
+
+_INSERT_PART = _insert("parts", 17)
+_INSERT_CALL = _insert("calls", 10)
+_INSERT_ANNOTATION = _insert("annotations", 6)
+_INSERT_VALUE = _insert("values_of", 3)
+_DERIVED_TABLES = ("parts", "calls", "annotations", "values_of", "compiled")
+
+
+class _Active:
+    """A trace that documents arrived of lately.
+
+    next: the number of its next document. contents: its documents, parsed; None if they have to
+    be read. compiled: it has rows. stale, arrived, compile_from: monotonic seconds: since when
+    documents wait for their compilation (0 if none do), when the last arrived, when the next
+    compilation may be. marked: it is in the table of stale traces.
+    """
+
+    __slots__ = (
+        "arrived",
+        "compile_from",
+        "compiled",
+        "contents",
+        "marked",
+        "next",
+        "stale",
+        "trace_no",
+    )
+
+    def __init__(self, trace_no: int, next: int) -> None:
+        self.trace_no = trace_no
+        self.next = next
+        self.contents: list[dict[str, Any]] | None = None
+        self.compiled = False
+        self.marked = False
+        self.stale = 0.0
+        self.arrived = 0.0
+        self.compile_from = 0.0
+
+
+class Writer:
+    """Takes documents and stores them.
+
+    connection: its own, or one that is used under `exclusive` by others too.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        exclusive: Callable[[], AbstractContextManager[object]],
+        *,
+        max_bytes: int | None,
+        max_age: float | None,
+        max_waiting_bytes: int,
+    ) -> None:
+        self._connection = connection
+        self._exclusive = exclusive
+        self._max_bytes = max_bytes
+        self._max_age = max_age
+        self._max_waiting_bytes = max_waiting_bytes
+
+        self._changed = Condition()
+        self._waiting: deque[Sequence[Document]] = deque()
+        self._waiting_bytes = 0
+        self._batch: list[Document] = []
+        self._jobs: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
+        self._flushes: list[Future[None]] = []
+        self._hurried: list[Future[None]] = []
+        self._stopping = False
+        self._complained = float("-inf")
+        self._one_by_one = False
+        self._suspect: str | None = None
+        self._hopeless: set[str] = set()
+        self._trimming = False
+
+        self.taken = 0
+        self.stored = 0
+        self.dropped = 0
+        self.trimmed_traces = 0
+        self.trimmed_documents = 0
+        self.failed = 0
+
+        self._forget()
+        self._thread = Thread(target=self._run, name="xtrace-writer", daemon=True)
+        self._thread.start()
+
+    # -- on other threads
+
+    def write(self, documents: Sequence[Document], timeout: float) -> int:
+        """Take documents; gives how many there was room for. Waits for room for so long."""
+        size = sum(len(document.data) for document in documents)
+        with self._changed:
+            self.taken += len(documents)
+            room = self._changed.wait_for(
+                lambda: (
+                    self._stopping
+                    or self._waiting_bytes == 0
+                    or self._waiting_bytes + size <= self._max_waiting_bytes
+                ),
+                timeout,
+            )
+            if self._stopping or not room:
+                self.dropped += len(documents)
+                return 0
+            self._waiting.append(documents)
+            self._waiting_bytes += size
+            self._changed.notify_all()
+        return len(documents)
+
+    def counts(self) -> Counts:
+        """What became of the documents so far."""
+        with self._changed:
+            return Counts(
+                self.taken,
+                self.stored,
+                self.dropped,
+                len(self._batch) + sum(map(len, self._waiting)),
+                self.trimmed_traces,
+                self.trimmed_documents,
+                len(self._stale),
+                self.failed,
+            )
+
+    def await_stored(self, trace_ids: set[str], timeout: float) -> None:
+        """Wait until the documents of these traces that have been taken are stored."""
+        with self._changed:
+            batches = (self._batch, *self._waiting)
+            if not any(document.trace_id in trace_ids for b in batches for document in b):
+                return
+            stored: Future[None] = Future()
+            self._hurried.append(stored)
+            self._changed.notify_all()
+        _result(stored, timeout)
+
+    def flush(self, timeout: float | None) -> bool:
+        """Wait until what was taken is stored and compiled; False if it took longer."""
+        done: Future[None] = Future()
+        with self._changed:
+            if self._stopping:
+                return True
+            self._flushes.append(done)
+            self._changed.notify_all()
+        return _result(done, timeout)
+
+    def run(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
+        """What a function of the connection gives, run in a transaction between two batches."""
+        done: Future[Any] = Future()
+        with self._changed:
+            if self._stopping:
+                raise sqlite3.ProgrammingError("the store is closed")
+            self._jobs.append((job, done))
+            self._changed.notify_all()
+        return done.result()
+
+    def stop(self) -> None:
+        """Store what was taken, and end."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    # -- on the writer's thread
+
+    def _run(self) -> None:
+        while True:
+            finishing, flushes, hurried = self._next()
+            stored = self._attempt(patient=not finishing)
+            for done in hurried:
+                done.set_result(None)
+            if finishing or flushes:
+                self._catch_up(SECONDS_TO_FINISH if finishing else None)
+            for done in flushes:
+                done.set_result(None)
+            self._run_jobs()
+            if finishing:
+                break
+            if not stored:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._stopping, RETRY_SECONDS)
+
+    def _next(self) -> tuple[bool, list[Future[None]], list[Future[None]]]:
+        """Wait for something to do and take it: a batch, more if someone waits for all."""
+        with self._changed:
+            if not self._urgent() and not self._batch:
+                self._changed.wait_for(
+                    lambda: self._waiting or self._urgent(), self._seconds_to_next()
+                )
+                if self._waiting and not self._urgent():  # wait for company
+                    self._changed.wait_for(
+                        lambda: self._urgent() or self._waiting_bytes >= MAX_BATCH_BYTES,
+                        SECONDS_BETWEEN_COMMITS,
+                    )
+            finishing = self._stopping
+            flushes, self._flushes = self._flushes, []
+            hurried, self._hurried = self._hurried, []
+            everything = finishing or flushes or hurried
+            size = sum(len(document.data) for document in self._batch)
+            while self._waiting and (everything or size < MAX_BATCH_BYTES):
+                documents = self._waiting.popleft()
+                self._batch.extend(documents)
+                size += sum(len(document.data) for document in documents)
+            return finishing, flushes, hurried
+
+    def _urgent(self) -> bool:
+        return bool(self._stopping or self._flushes or self._hurried or self._jobs)
+
+    def _seconds_to_next(self) -> float:
+        """How long nothing has to be done if nothing arrives."""
+        if not self._stale:
+            return 1.0
+        now = time.monotonic()
+        first = next(iter(self._stale.values()))
+        return min(max(self._due(first) - now, 0.01), 1.0)
+
+    def _attempt(self, patient: bool = True, all: bool = False) -> bool:
+        """Store the batch and do what else is due; False if that must be tried again."""
+        try:
+            with self._transaction() as connection:
+                self._store(connection)
+                self._compile(connection, all)
+                self._write_rollups(connection)
+                self._write_counters(connection)
+        except sqlite3.Error as error:
+            if patient and self._is_passing(error):
+                self._complain("Can't store documents", error)
+                return False
+            self._complain(f"Lost {len(self._batch)} documents that can't be stored", error)
+            self._finish_batch(stored=False)
+            return True
+        except (
+            Exception
+        ):  # a fault of ours: find the trace that it happens with, leave that one out
+            log.exception("Traces can't be compiled")
+            if self._suspect is not None:
+                self._hopeless.add(self._suspect)
+            self._one_by_one = True
+            return False
+        self._finish_batch(stored=True)
+        try:
+            self._trim()
+            self._seal()
+        except sqlite3.Error as error:
+            self._complain("Can't make room", error)
+        return True
+
+    def _catch_up(self, seconds: float | None) -> None:
+        """Compile all that waits to be, or what can be in so many seconds; the rest is marked."""
+        deadline = float("inf") if seconds is None else time.monotonic() + seconds
+        while self._stale and time.monotonic() < deadline:
+            if not self._attempt(all=True):
+                return
+
+    def _finish_batch(self, stored: bool) -> None:
+        with self._changed:
+            if stored:
+                self.stored += len(self._batch)
+            else:
+                self.dropped += len(self._batch)
+            self._waiting_bytes -= sum(len(document.data) for document in self._batch)
+            self._batch = []
+            self._changed.notify_all()
+
+    @staticmethod
+    def _is_passing(error: sqlite3.Error) -> bool:
+        """Whether it may go by: another process's lock, a full disk, a failed device."""
+        return isinstance(error, sqlite3.OperationalError) and "no such" not in str(error)
+
+    def _complain(self, what: str, error: Exception) -> None:
+        now = time.monotonic()
+        if now - self._complained >= 60:
+            self._complained = now
+            log.error(
+                "%s: %s. Is the disk full, or the file in use by another program?", what, error
+            )
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self)
+
+    def _forget(self) -> None:
+        """What is known of the tables may not be so: read it again when it is needed."""
+        self._active: OrderedDict[str, _Active] = OrderedDict()
+        self._stale: OrderedDict[str, _Active] = OrderedDict()
+        self._parsed = 0
+        self._nodes: dict[NodeKey, int] = {}
+        self._subjects: dict[Subject, int] = {}
+        self._rollups: OrderedDict[tuple[int, int, int], Rollup] = OrderedDict()
+        self._changed_rollups: dict[tuple[int, int, int], Rollup] = {}
+        self._sealed: set[int] = set()
+        self._unsealed: set[int] = set()
+        self._counters: dict[str, Any] = {}
+        self._counters_changed = False
+        self._oldest: float | None = None
+        self._known = False
+
+    def _read(self, connection: sqlite3.Connection) -> None:
+        """Learn anew what is in the tables."""
+        self._counters = dict(connection.execute("select name, value from counters"))
+        self._sealed = {start for (start,) in connection.execute("select start from sealed")}
+        minutes = connection.execute(
+            "select distinct start from rollups where span = ?", (PERIOD,)
+        ).fetchall()
+        self._unsealed = {start // SEALED_SPAN * SEALED_SPAN for (start,) in minutes} - self._sealed
+        waiting = connection.execute(
+            "select trace_id from stale join traces using (trace_no) order by trace_no"
+        ).fetchall()
+        for (trace_id,) in waiting:
+            active = self._find(connection, trace_id)
+            assert active is not None
+            active.marked = True
+            active.stale = time.monotonic()
+            self._stale[trace_id] = active
+        self._known = True
+
+    # -- documents
+
+    def _store(self, connection: sqlite3.Connection) -> None:
+        """Insert the batch."""
+        rows = []
+        new = []
+        now = time.monotonic()
+        received = time.time()
+        for trace_id, data, content in self._batch:
+            active = self._active.get(trace_id)
+            if active is None:
+                active = self._find(connection, trace_id)
+                if active is None:
+                    trace_no = self._count("trace_no")
+                    active = _Active(trace_no, trace_no << DOCUMENT_BITS)
+                    active.contents = []
+                    new.append((trace_no, trace_id, received))
+                    self._active[trace_id] = active
+            rows.append((active.next, data))
+            active.next += 1
+            if active.contents is not None:
+                if self._parsed < MAX_PARSED_DOCUMENTS:
+                    active.contents.append(content)
+                    self._parsed += 1
+                else:
+                    self._parsed -= len(active.contents)
+                    active.contents = None
+            active.arrived = now
+            if not active.stale:
+                active.stale = now
+                self._stale[trace_id] = active
+        if new:
+            connection.executemany(
+                "insert into traces (trace_no, trace_id, received) values (?, ?, ?)", new
+            )
+            self._count("traces", len(new))
+        connection.executemany("insert into documents values (?, ?)", rows)
+        self._count("documents", len(rows))
+
+    def _find(self, connection: sqlite3.Connection, trace_id: str) -> _Active | None:
+        """A stored trace, made active."""
+        found = connection.execute(
+            "select trace_no, time is not null from traces where trace_id = ?", (trace_id,)
+        ).fetchone()
+        if found is None:
+            return None
+        first = found[0] << DOCUMENT_BITS
+        last = connection.execute(
+            "select max(number) from documents where number >= ? and number < ?",
+            (first, first + (1 << DOCUMENT_BITS)),
+        ).fetchone()[0]
+        active = _Active(found[0], first if last is None else last + 1)
+        active.compiled = bool(found[1])
+        self._active[trace_id] = active
+        return active
+
+    def _contents(self, connection: sqlite3.Connection, active: _Active) -> list[dict[str, Any]]:
+        if active.contents is not None:
+            return active.contents
+        first = active.trace_no << DOCUMENT_BITS
+        rows = connection.execute(
+            "select data from documents where number >= ? and number < ?", (first, active.next)
+        )
+        return [orjson.loads(data) for (data,) in rows]
+
+    # -- what follows from them
+
+    @staticmethod
+    def _due(active: _Active) -> float:
+        """When a stale trace should be compiled."""
+        soon = min(active.arrived + QUIET_SECONDS, active.stale + LONGEST_WAIT_SECONDS)
+        return max(soon, active.compile_from)
+
+    def _compile(self, connection: sqlite3.Connection, all: bool) -> None:
+        """Compile the traces that are due, or all, as far as there is time."""
+        now = begun = time.monotonic()
+        compiled: list[tuple[_Active, Derived]] = []
+        fresh: list[tuple[str, _Active]] = []
+        self._suspect = None
+        for trace_id, active in self._stale.items():
+            if not all and self._due(active) > now:
+                continue
+            if time.monotonic() - begun > BUDGET_SECONDS or (fresh and self._one_by_one):
+                break
+            fresh.append((trace_id, active))
+            if self._one_by_one:
+                self._suspect = trace_id
+            derived = self._derive(connection, trace_id, active)
+            if derived is not None:
+                compiled.append((active, derived))
+        self._put(connection, compiled)
+        for trace_id, _ in fresh:
+            del self._stale[trace_id]
+            self._active.move_to_end(trace_id)
+        connection.executemany(
+            "delete from stale where trace_no = ?", [(a.trace_no,) for _, a in fresh if a.marked]
+        )
+        for _, active in fresh:
+            active.marked = False
+        unmarked = [active for active in self._stale.values() if not active.marked]
+        connection.executemany(
+            "insert into stale values (?)", [(active.trace_no,) for active in unmarked]
+        )
+        for active in unmarked:
+            active.marked = True
+        self._one_by_one = self._one_by_one and bool(self._stale)
+        while len(self._active) > MAX_ACTIVE_TRACES:
+            trace_id, active = self._active.popitem(last=False)
+            if active.stale:
+                self._active[trace_id] = active
+                break
+
+    def _derive(
+        self, connection: sqlite3.Connection, trace_id: str, active: _Active
+    ) -> Derived | None:
+        begun = time.monotonic()
+        derived = None
+        if trace_id in self._hopeless:
+            self.failed += 1
+        else:
+            try:
+                derived = derive(trace_id, self._contents(connection, active))
+            except sqlite3.Error:
+                raise
+            except Exception:
+                self.failed += 1
+                log.exception("Trace %s can't be compiled; its documents are kept", trace_id)
+        if active.contents is not None:
+            self._parsed -= len(active.contents)
+            active.contents = None
+        ended = time.monotonic()
+        active.stale = 0.0
+        active.compile_from = ended + (ended - begun) / SHARE_OF_TIME
+        return derived
+
+    def _put(self, connection: sqlite3.Connection, compiled: list[tuple[_Active, Derived]]) -> None:
+        """Write the rows of compiled traces in place of those they had."""
+        again = [(active.trace_no,) for active, _ in compiled if active.compiled]
+        old: dict[int, list[Observation]] = {}
+        for (trace_no,) in again:
+            found = connection.execute(
+                "select observations from compiled where trace_no = ?", (trace_no,)
+            ).fetchone()
+            if found is not None:
+                old[trace_no] = unpack(found[0])
+        for table in _DERIVED_TABLES if again else ():
+            connection.executemany(f"delete from {table} where trace_no = ?", again)
+        traces, parts, calls, annotations, values, kept = [], [], [], [], [], []
+        node = self._node
+        for active, derived in compiled:
+            number = active.trace_no
+            root = None if derived.root is None else node(connection, derived.root)
+            change_no = self._count("change_no")
+            traces.append((*derived.trace, root, change_no, number))
+            for place, (key, row) in enumerate(derived.parts):
+                parts.append((number, place, node(connection, key), *row))
+            for place, (source, target, row) in enumerate(derived.calls):
+                calls.append(
+                    (number, place, node(connection, source), node(connection, target), *row)
+                )
+            for place, annotation in enumerate(derived.annotations):
+                annotations.append((number, place, *annotation))
+            for value in derived.values:
+                values.append((number, *value))
+            kept.append((number, derived.summary, derived.packed))
+            self._add(connection, change(old.get(number, ()), derived.observations))
+            active.compiled = True
+        connection.executemany(_UPSERT_TRACE, traces)
+        connection.executemany(_INSERT_PART, parts)
+        connection.executemany(_INSERT_CALL, calls)
+        connection.executemany(_INSERT_ANNOTATION, annotations)
+        connection.executemany(_INSERT_VALUE, values)
+        connection.executemany("insert into compiled values (?, ?, ?)", kept)
+        longest = max((derived.trace[3] for _, derived in compiled), default=0.0)
+        if longest > self._counters.get("longest", 0.0):
+            self._set_counter("longest", longest)
+
+    def _node(self, connection: sqlite3.Connection, key: NodeKey) -> int:
+        number = self._nodes.get(key)
+        if number is None:
+            found = connection.execute(
+                "select node_no from nodes where name = ? and type is ? and account_id is ?", key
+            ).fetchone()
+            if found is None:
+                number = connection.execute(
+                    "insert into nodes (name, type, account_id) values (?, ?, ?)", key
+                ).lastrowid
+                assert number is not None
+            else:
+                number = int(found[0])
+            if len(self._nodes) >= MAX_KNOWN_NODES:
+                self._nodes.clear()
+            self._nodes[key] = number
+        return number
+
+    # -- the graph
+
+    def _subject(self, connection: sqlite3.Connection, subject: Subject) -> int:
+        number = self._subjects.get(subject)
+        if number is None:
+            if isinstance(subject, Edge):
+                row: tuple[Any, ...] = (
+                    self._node(connection, subject.target),
+                    self._node(connection, subject.source),
+                    subject.link,
+                )
+            else:
+                row = (self._node(connection, subject), None, False)
+            found = connection.execute(
+                "select subject_no from subjects "
+                "where target_no = ? and source_no is ? and link = ?",
+                row,
+            ).fetchone()
+            if found is None:
+                number = connection.execute(
+                    "insert into subjects (target_no, source_no, link) values (?, ?, ?)", row
+                ).lastrowid
+                assert number is not None
+            else:
+                number = int(found[0])
+            if len(self._subjects) >= MAX_KNOWN_NODES:
+                self._subjects.clear()
+            self._subjects[subject] = number
+        return number
+
+    def _add(
+        self, connection: sqlite3.Connection, changes: dict[tuple[int, Subject], Rollup]
+    ) -> None:
+        """Add to the rollups of minutes, and of the tens of minutes that are sealed."""
+        for (start, subject), added in changes.items():
+            number = self._subject(connection, subject)
+            spans = [(PERIOD, start)]
+            block = start // SEALED_SPAN * SEALED_SPAN
+            if block in self._sealed:
+                spans.append((SEALED_SPAN, block))
+            else:
+                self._unsealed.add(block)
+            for span, begin in spans:
+                key = (span, begin, number)
+                rollup = self._rollups.get(key)
+                if rollup is None:
+                    rollup = self._read_rollup(connection, key, subject)
+                rollup.add_all(added)
+                self._changed_rollups[key] = rollup
+
+    def _read_rollup(
+        self, connection: sqlite3.Connection, key: tuple[int, int, int], subject: Subject
+    ) -> Rollup:
+        found = connection.execute(
+            "select data from rollups where span = ? and start = ? and subject_no = ?", key
+        ).fetchone()
+        rollup = Rollup(subject) if found is None else Rollup.unpack(subject, found[0])
+        self._rollups[key] = rollup
+        return rollup
+
+    def _write_rollups(self, connection: sqlite3.Connection) -> None:
+        connection.executemany(
+            "insert or replace into rollups values (?, ?, ?, ?)",
+            [(*key, rollup.pack()) for key, rollup in self._changed_rollups.items() if rollup],
+        )
+        gone = [key for key, rollup in self._changed_rollups.items() if not rollup]
+        connection.executemany(
+            "delete from rollups where span = ? and start = ? and subject_no = ?", gone
+        )
+        for key in self._changed_rollups:
+            self._rollups.move_to_end(key)
+        self._changed_rollups.clear()
+        for key in gone:
+            del self._rollups[key]
+        while len(self._rollups) > MAX_KNOWN_ROLLUPS:
+            self._rollups.popitem(last=False)
+
+    def _seal(self) -> None:
+        """Give ten minutes that are over a rollup of their own, one at a time."""
+        if not self._unsealed:
+            return
+        start = min(self._unsealed)
+        if start + SEALED_SPAN + SEAL_AFTER_SECONDS > time.time():
+            return
+        with self._transaction() as connection:
+            totals: dict[int, Rollup] = {}
+            rows = connection.execute(
+                "select subject_no, data from rollups where span = ? and start >= ? and start < ?",
+                (PERIOD, start, start + SEALED_SPAN),
+            )
+            nobody: Any = None  # a rollup's bytes don't say whose it is, and needn't here
+            for number, data in rows:
+                rollup = Rollup.unpack(nobody, data)
+                if number in totals:
+                    totals[number].add_all(rollup)
+                else:
+                    totals[number] = rollup
+            connection.executemany(
+                "insert or replace into rollups values (?, ?, ?, ?)",
+                [
+                    (SEALED_SPAN, start, number, rollup.pack())
+                    for number, rollup in totals.items()
+                    if rollup
+                ],
+            )
+            connection.execute("insert or ignore into sealed values (?)", (start,))
+        self._unsealed.discard(start)
+        self._sealed.add(start)
+
+    # -- making room
+
+    def _trim(self) -> None:
+        """Delete the oldest traces while there is too much, or it is too old, for a short time."""
+        if self._max_bytes is None and self._max_age is None:
+            return
+        deadline = time.monotonic() + BUDGET_SECONDS
+        while self._too_much() and time.monotonic() < deadline:
+            with self._transaction() as connection:
+                went = self._delete_oldest(connection)
+                self._write_rollups(connection)
+                self._write_counters(connection)
+            if not went:
+                return
+
+    def _too_much(self) -> bool:
+        if self._max_age is not None:
+            if self._oldest is None:
+                with self._exclusive():
+                    found = self._connection.execute(
+                        "select received from traces order by trace_no limit 1"
+                    ).fetchone()
+                self._oldest = found[0] if found else None
+            if self._oldest is not None and self._oldest < time.time() - self._max_age:
+                return True
+        if self._max_bytes is None:
+            return False
+        with self._exclusive():
+            used = used_bytes(self._connection)
+        limit = self._max_bytes
+        if used > limit:
+            self._trimming = True
+        elif used <= limit * TRIM_TO:
+            self._trimming = False
+        return self._trimming
+
+    def _delete_oldest(self, connection: sqlite3.Connection) -> bool:
+        """Delete a few traces, or a part of a large one; False if there is none."""
+        oldest = connection.execute(
+            "select trace_no, trace_id, received from traces order by trace_no limit ?",
+            (TRIM_TRACES,),
+        ).fetchall()
+        documents = 0
+        gone: list[tuple[int]] = []
+        limit = None if self._max_age is None else time.time() - self._max_age
+        for trace_no, trace_id, received in oldest:
+            if gone and (
+                documents >= TRIM_DOCUMENTS
+                or (not self._trimming and limit is not None and received >= limit)
+            ):
+                break
+            first = trace_no << DOCUMENT_BITS
+            went = connection.execute(
+                "delete from documents where number in (select number from documents "
+                "where number >= ? and number < ? limit ?)",
+                (first, first + (1 << DOCUMENT_BITS), TRIM_DOCUMENTS),
+            ).rowcount
+            documents += went
+            if went == TRIM_DOCUMENTS:
+                break  # the rest of it, and its rows, the next time
+            gone.append((trace_no,))
+            self._stale.pop(trace_id, None)
+            active = self._active.pop(trace_id, None)
+            if active is not None and active.contents is not None:
+                self._parsed -= len(active.contents)
+        for (trace_no,) in gone:
+            found = connection.execute(
+                "select observations from compiled where trace_no = ?", (trace_no,)
+            ).fetchone()
+            if found is not None:
+                self._add(connection, change(unpack(found[0]), ()))
+        for table in ("traces", "stale", *_DERIVED_TABLES):
+            connection.executemany(f"delete from {table} where trace_no = ?", gone)
+        self._count("traces", -len(gone))
+        self._count("documents", -documents)
+        self.trimmed_traces += len(gone)
+        self.trimmed_documents += documents
+        self._oldest = None
+        return bool(oldest)
+
+    # -- counters and jobs
+
+    def _count(self, name: str, by: int = 1) -> int:
+        number: int = self._counters.get(name, 0) + by
+        self._set_counter(name, number)
+        return number
+
+    def _set_counter(self, name: str, value: float) -> None:
+        self._counters[name] = value
+        self._counters_changed = True
+
+    def _write_counters(self, connection: sqlite3.Connection) -> None:
+        if self._counters_changed:
+            connection.executemany(
+                "insert or replace into counters values (?, ?)", list(self._counters.items())
+            )
+            self._counters_changed = False
+
+    def _run_jobs(self) -> None:
+        while self._jobs:
+            job, done = self._jobs.popleft()
+            try:
+                with self._transaction() as connection:
+                    result = job(connection)
+            except Exception as error:
+                done.set_exception(error)
+            else:
+                done.set_result(result)
+
+
+class _Transaction:
+    """Everything in a `with` block, or nothing of it."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._exclusive = writer._exclusive()
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._exclusive.__enter__()
+        connection = self._writer._connection
+        try:
+            connection.execute("begin immediate")
+            if not self._writer._known:
+                self._writer._read(connection)
+        except BaseException:
+            self.__exit__(sqlite3.Error)
+            raise
+        return connection
+
+    def __exit__(self, kind: type[BaseException] | None, *about: object) -> None:
+        connection = self._writer._connection
+        try:
+            if kind is None:
+                connection.execute("commit")
+        except sqlite3.Error:
+            kind = sqlite3.Error
+            raise
+        finally:
+            try:
+                if kind is not None:
+                    if connection.in_transaction:
+                        connection.execute("rollback")
+                    self._writer._forget()
+            finally:
+                self._exclusive.__exit__(None, None, None)
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """How much of the file holds something."""
+    pages, free, size = (
+        connection.execute(f"pragma {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def _result(done: Future[None], timeout: float | None) -> bool:
+    try:
+        done.result(timeout)
+    except FutureTimeout:
+        return False
+    return True
