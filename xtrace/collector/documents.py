@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     Document: TypeAlias = dict[str, Any]
 
-LATEST_TIME = 1e15
-"""Seconds; beyond it a time says nothing, and arithmetic with it would lose its meaning."""
+EARLIEST_TIME = -62_135_596_800.0
+LATEST_TIME = 253_402_300_799.0
+"""From year 1 to year 9999, in seconds since 1970: beyond that clients have no dates."""
 
 
 # -- values ------------------------------------------------------------------------------------
@@ -31,11 +32,11 @@ def time_of(value: Any) -> float | None:
     if value.__class__ is not float:
         if value.__class__ is not int:
             return None
-        if not -LATEST_TIME <= value <= LATEST_TIME:
+        if not EARLIEST_TIME <= value <= LATEST_TIME:
             return None
         return float(value)
     # Also false of NaN.
-    return value if -LATEST_TIME <= value <= LATEST_TIME else None
+    return value if EARLIEST_TIME <= value <= LATEST_TIME else None
 
 
 def text(value: Any) -> str | None:

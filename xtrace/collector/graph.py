@@ -222,8 +222,17 @@ class Rollup:
         _count_all(self.ends, other.ends)
 
     def __bool__(self) -> bool:
-        """Whether it holds anything."""
-        return bool(self.starts or self.ends or self.microseconds or any(self.counts))
+        """Whether it holds anything; a change may hold no more than that a node isn't a root."""
+        return bool(
+            self.starts
+            or self.ends
+            or self.buckets
+            or self.later
+            or self.roots
+            or self.received
+            or self.microseconds
+            or any(self.counts)
+        )
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -253,7 +262,7 @@ class Rollup:
                 self.counts,
                 self.roots,
                 self.received,
-                self.microseconds,
+                str(self.microseconds),  # JSON has 64 bits, centuries add up
                 *_flat(self.buckets),
                 *_flat(self.later),
                 *_flat(self.starts),
@@ -267,7 +276,7 @@ class Rollup:
         made = cls(subject)
         counts, roots, received, microseconds, *maps = orjson.loads(data)
         made.counts, made.roots, made.received = counts, roots, received
-        made.microseconds = microseconds
+        made.microseconds = int(microseconds)
         made.buckets = dict(zip(maps[0], maps[1], strict=True))
         made.later = dict(zip(maps[2], maps[3], strict=True))
         made.starts = dict(zip(maps[4], maps[5], strict=True))
