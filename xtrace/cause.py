@@ -17,11 +17,20 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_EXCEPTIONS = 16
-"""How many exceptions of one chain or group are described; the rest is counted as skipped."""
+"""How many exceptions of one entity are described; the rest is counted as skipped."""
 
 MAX_MESSAGE_CHARS = 4096
 
+MAX_FOLLOWED = 1000
+"""Chains and groups are followed no further: some make new members each time they are asked."""
+
 _PACKAGE = os.path.dirname(__file__) + os.sep
+
+# What the interpreter itself keeps of an exception, whatever its class says.
+_cause, _context, _suppress_context, _traceback = (
+    vars(BaseException)[name].__get__
+    for name in ("__cause__", "__context__", "__suppress_context__", "__traceback__")
+)
 
 
 def describe(error: BaseException, max_frames: int, remote: bool = False) -> dict[str, Any]:
@@ -53,9 +62,11 @@ def _with_all_behind(error: BaseException) -> list[tuple[BaseException, BaseExce
     found: list[tuple[BaseException, BaseException | None]] = [(error, None)]
     seen = {id(error)}
     for each, _ in found:
-        behind = each.__cause__
-        if behind is None and not each.__suppress_context__:
-            behind = each.__context__
+        if len(found) > MAX_FOLLOWED:
+            break
+        behind = _cause(each)
+        if behind is None and not _suppress_context(each):
+            behind = _context(each)
         for other in (*([] if behind is None else [behind]), *_members(each)):
             if id(other) not in seen:
                 seen.add(id(other))
@@ -66,12 +77,13 @@ def _with_all_behind(error: BaseException) -> list[tuple[BaseException, BaseExce
 def _members(error: BaseException) -> tuple[BaseException, ...]:
     """The exceptions of an exception group, also of the `exceptiongroup` backport and of trio."""
     try:
-        members = getattr(error, "exceptions", None)
+        members: Any = getattr(error, "exceptions", None)
+        if not issubclass(type(members), (tuple, list)):
+            return ()
+        # type(), because isinstance() asks an object for its __class__, which may raise.
+        return tuple(each for each in members if issubclass(type(each), BaseException))
     except Exception:  # anybody's property may be of that name
         return ()
-    if not isinstance(members, (tuple, list)):
-        return ()
-    return tuple(member for member in members if isinstance(member, BaseException))
 
 
 def _entry(error: BaseException, max_frames: int) -> dict[str, Any]:
@@ -79,7 +91,7 @@ def _entry(error: BaseException, max_frames: int) -> dict[str, Any]:
     message = _message(error)
     if message:
         entry["message"] = message
-    stack, truncated = frames(error.__traceback__, max_frames)
+    stack, truncated = frames(_traceback(error), max_frames)
     if stack:
         entry["stack"] = stack
     if truncated:
@@ -107,8 +119,28 @@ def frames(traceback: TracebackType | None, most: int) -> tuple[list[dict[str, A
         traceback = traceback.tb_next
     kept = found[len(found) - most :] if most < len(found) else found
     kept.reverse()
-    stack = [{"path": code.co_filename, "line": line, "label": code.co_name} for code, line in kept]
+    stack = [
+        {"path": code.co_filename, "line": line or 0, "label": code.co_name} for code, line in kept
+    ]
     return stack, len(found) - len(kept)
+
+
+def join(exceptions: list[dict[str, Any]], more: list[dict[str, Any]]) -> bool:
+    """Add the entries of another exception to those that an entity has, as far as there is room.
+
+    Gives whether its first is among them; the rest is counted as skipped.
+    """
+    room = max(0, MAX_EXCEPTIONS - len(exceptions))
+    kept, rest = more[:room], more[room:]
+    exceptions.extend(kept)
+    if rest:
+        left_out = {entry["id"] for entry in rest}
+        for entry in kept:
+            if entry.get("cause") in left_out:
+                del entry["cause"]
+        skipped = sum(1 + entry.get("skipped", 0) for entry in rest)
+        exceptions[-1]["skipped"] = exceptions[-1].get("skipped", 0) + skipped
+    return bool(kept)
 
 
 def _working_directory() -> str:
@@ -130,6 +162,8 @@ def is_failure(error: BaseException) -> bool:
     groups = [error]
     seen = {id(error)}
     for group in groups:
+        if len(groups) > MAX_FOLLOWED:
+            break
         for member in _members(group):
             if isinstance(member, Exception):
                 return True

@@ -694,13 +694,15 @@ class Segment(Entity):
             # The exception itself is kept beside its id, so id() can't name a later one.
             return before if isinstance(before, dict) else seen[1]
         described = cause.describe(error, self._owner.max_trace_back, remote)
+        found = described
+        if isinstance(before, dict) and isinstance(before.get("exceptions"), list):
+            found = before
+            if not cause.join(before["exceptions"], described["exceptions"]):
+                return found
         if len(known) >= _KEPT_EXCEPTIONS:
             known.pop(next(iter(known)), None)
         known[id(error)] = (error, described["exceptions"][0]["id"])
-        if isinstance(before, dict) and isinstance(before.get("exceptions"), list):
-            before["exceptions"].extend(described["exceptions"])
-            return before
-        return described
+        return found
 
 
 class Subsegment(Entity):
