@@ -55,5 +55,10 @@ def parse_selector(text: str) -> Service | Edge:
 
 
 def format(filter: Filter) -> str:
-    """The expression of a filter in one common form; it reads as the same filter."""
-    return written(filter.tree)
+    """The expression of a filter in one common form; it reads as the same filter.
+
+    The common form may be longer than what was written. If it is too long to be read again, the
+    text is what was written.
+    """
+    text = written(filter.tree)
+    return filter.text if filter.text and len(text) > MAX_CHARACTERS else text

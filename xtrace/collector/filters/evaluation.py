@@ -271,7 +271,9 @@ def _service(node: Service) -> Predicate:
         holds = _block(node.block, _CLIENT_SCOPE)
         return lambda trace: any(selected(call.source) and holds(call) for call in trace.calls)
     holds = _block(node.block, _PART_SCOPE)
-    return lambda trace: any(selected(part.node) and holds(part) for part in trace.parts)
+    return lambda trace: any(
+        selected(part.node) and not part.orphan and holds(part) for part in trace.parts
+    )
 
 
 def _edge(node: Edge) -> Predicate:

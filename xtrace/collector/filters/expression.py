@@ -84,10 +84,10 @@ class _Resolver:
 
     def tree(self, node: Node, depth: int = 1) -> Node:
         self._nodes += 1
-        if isinstance(node, Group):
-            return self._group(node, depth)
         if self._nodes > MAX_RESOLVED_NODES or depth > MAX_RESOLVED_DEPTH:
             raise self._error("with its groups, the expression is too large")
+        if isinstance(node, Group):
+            return self._group(node, depth)
         if isinstance(node, And | Or):
             return replace(node, terms=tuple([self.tree(term, depth + 1) for term in node.terms]))
         if isinstance(node, Not):

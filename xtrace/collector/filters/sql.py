@@ -1,12 +1,14 @@
 """What of a filter a database can answer: a condition that is never stricter than the meaning.
 
-The condition is about one row of `traces`, under that name, and the tables that hang on it:
+The condition is about one row of `traces`, which the query calls `t`, and the tables that hang on
+it. Of these it needs:
 
-    traces       trace_no, duration, response_time, has_ok, has_error, has_fault, has_throttle,
+    traces t     trace_no, duration, response_time, has_ok, has_error, has_fault, has_throttle,
                  is_partial, has_inferred, http_url, http_method, http_status, http_user_agent,
                  http_client_ip, root_node (a node_no)
     parts        trace_no, node_no, root, inferred, ok, error, fault, throttle, response_time,
-                 duration, http_status
+                 duration, http_url, http_method, http_status, http_user_agent, http_client_ip;
+                 no row for an orphan
     nodes        node_no, name, type, account_id
     calls        trace_no, source_no, target_no, ok, error, fault, throttle, response_time
     annotations  trace_no, key, kind ('s', 'n', 'b'), text, number (of booleans 0 or 1)
@@ -17,7 +19,6 @@ Booleans are 0 or 1, never null; anything else that is missing is null.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from .evaluation import CLIENT
@@ -55,8 +56,7 @@ MAX_DEPTH = 12
 """Of a tree's levels in SQL; databases parse with a small stack. What is deeper is left to `matches`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prefilter:
+class Prefilter(NamedTuple):
     """A condition for a where clause, and the parameters for its placeholders, in order.
 
     is_exact: it holds for the traces that match and for no others; else for some others, too.
@@ -116,21 +116,21 @@ class _Table(NamedTuple):
 
 _TRACES = _Table(
     {
-        "ok": "traces.has_ok",
-        "error": "traces.has_error",
-        "fault": "traces.has_fault",
-        "throttle": "traces.has_throttle",
-        "partial": "traces.is_partial",
-        "inferred": "traces.has_inferred",
-        "responsetime": "traces.response_time",
-        "duration": "traces.duration",
-        "http.status": "traces.http_status",
-        "http.url": "traces.http_url",
-        "http.method": "traces.http_method",
-        "http.useragent": "traces.http_user_agent",
-        "http.clientip": "traces.http_client_ip",
+        "ok": "t.has_ok",
+        "error": "t.has_error",
+        "fault": "t.has_fault",
+        "throttle": "t.has_throttle",
+        "partial": "t.is_partial",
+        "inferred": "t.has_inferred",
+        "responsetime": "t.response_time",
+        "duration": "t.duration",
+        "http.status": "t.http_status",
+        "http.url": "t.http_url",
+        "http.method": "t.http_method",
+        "http.useragent": "t.http_user_agent",
+        "http.clientip": "t.http_client_ip",
     },
-    "traces.root_node",
+    "t.root_node",
 )
 _PARTS = _Table(
     {
@@ -143,6 +143,10 @@ _PARTS = _Table(
         "responsetime": "p.response_time",
         "duration": "p.duration",
         "http.status": "p.http_status",
+        "http.url": "p.http_url",
+        "http.method": "p.http_method",
+        "http.useragent": "p.http_user_agent",
+        "http.clientip": "p.http_client_ip",
     },
     "p.node_no",
 )
@@ -206,7 +210,7 @@ class _Compiler:
             return self._annotation(node, node.operand.key)
         keyword = node.operand.name
         if keyword in _VALUES and table is _TRACES:
-            joined = _Condition("v.trace_no = traces.trace_no and v.field = ?", (keyword,))
+            joined = _Condition("v.trace_no = t.trace_no and v.field = ?", (keyword,))
             return _exists("values_of v", joined, self._compared(node, "v.text"))
         if keyword in _OF_NODES and table.node:
             joined = _Condition(f"n.node_no = {table.node}")
@@ -239,7 +243,7 @@ class _Compiler:
             fits = _all_of([_Condition("a.kind = 's'"), self._compared(node, "a.text")])
         else:
             fits = _all_of([_Condition("a.kind = 'n'"), self._compared(node, "a.number")])
-        joined = _Condition("a.trace_no = traces.trace_no and a.key = ?", (key,))
+        joined = _Condition("a.trace_no = t.trace_no and a.key = ?", (key,))
         return _exists("annotations a", joined, fits)
 
     def _compared(self, node: Is | Number | Text | Truth, column: str) -> _Condition:
@@ -253,14 +257,14 @@ class _Compiler:
 
     def _service(self, node: Service, upper: bool) -> _Condition:
         if node.selector.type == CLIENT:
-            joined = _selected("c.trace_no = traces.trace_no", {"c.source_no": node.selector})
+            joined = _selected("c.trace_no = t.trace_no", {"c.source_no": node.selector})
             return _exists("calls c", joined, self._block(node.block, _CLIENT_CALLS, upper))
-        joined = _selected("p.trace_no = traces.trace_no", {"p.node_no": node.selector})
+        joined = _selected("p.trace_no = t.trace_no", {"p.node_no": node.selector})
         return _exists("parts p", joined, self._block(node.block, _PARTS, upper))
 
     def _edge(self, node: Edge, upper: bool) -> _Condition:
         ends = {"c.source_no": node.source, "c.target_no": node.target}
-        joined = _selected("c.trace_no = traces.trace_no", ends)
+        joined = _selected("c.trace_no = t.trace_no", ends)
         return _exists("calls c", joined, self._block(node.block, _CALLS, upper))
 
     def _block(self, block: Node | None, table: _Table, upper: bool) -> _Condition:
