@@ -230,32 +230,33 @@ _MEMBERS = {
 }
 
 
-def _odd_members(below):
-    optional = {name: usual | json_values for name, usual in _MEMBERS.items()}
-    if below is not None:
-        optional["subsegments"] = st.lists(below | json_values, max_size=3) | json_values
-    return st.fixed_dictionaries({}, optional=optional)
-
-
 _few_ids = st.sampled_from(["0" * 15 + each for each in "1234"])
 _numbers = moments | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-_odd_entities = st.builds(
-    lambda own_id, start, members: {**members, "id": own_id, "start_time": start},
-    _few_ids | json_values,
-    _numbers | json_values,
-    st.recursive(_odd_members(None), _odd_members, max_leaves=3),
-)
-odd_documents = st.builds(
-    lambda own_id, start, inside, members: {
-        **members,
-        "subsegments": inside,
-        "trace_id": TRACE_ID,
-        "id": own_id,
-        "start_time": start,
-    },
-    _few_ids,
-    _numbers,
-    st.lists(_odd_entities | json_values, max_size=2) | json_values,
-    _odd_members(None),
-)
-"""What passes for a document at first sight, with values of any type in its members."""
+
+
+@st.composite
+def _odd_members(draw, levels):
+    members = {}
+    for name in draw(st.lists(st.sampled_from(sorted(_MEMBERS)), max_size=6, unique=True)):
+        members[name] = draw(_MEMBERS[name] if draw(st.integers(0, 2)) else json_values)
+    if levels and draw(st.booleans()):
+        members["subsegments"] = [
+            {
+                **draw(_odd_members(levels - 1)),
+                "id": draw(_few_ids if draw(st.integers(0, 3)) else json_values),
+                "start_time": draw(_numbers if draw(st.integers(0, 3)) else json_values),
+            }
+            if draw(st.integers(0, 4))
+            else draw(json_values)
+            for _ in range(draw(st.integers(1, 2)))
+        ]
+    elif draw(st.integers(0, 4)) == 0:
+        members["subsegments"] = draw(json_values)
+    return members
+
+
+@st.composite
+def odd_documents(draw):
+    """What passes for a document at first sight, with values of any type in its members."""
+    fixed = {"trace_id": TRACE_ID, "id": draw(_few_ids), "start_time": draw(_numbers)}
+    return {**draw(_odd_members(2)), **fixed}

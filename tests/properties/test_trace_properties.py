@@ -81,7 +81,7 @@ def test_what_was_in_progress_is_forgotten_once_it_is_complete(data, documents):
     assert told(compile_trace(TRACE_ID, everything), revision=False) == usual
 
 
-@given(st.data(), st.lists(odd_documents, min_size=1, max_size=4))
+@given(st.data(), st.lists(odd_documents(), min_size=1, max_size=4))
 def test_wrong_types_survive(data, documents):
     before = encode(documents)
     trace = compile_trace(TRACE_ID, documents, linked)
