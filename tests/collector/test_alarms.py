@@ -26,6 +26,7 @@ from xtrace.collector.alarms import (
     statistics_of,
 )
 from xtrace.collector.alarms.actions import MAX_WAITING
+from xtrace.collector.graph import Edge, Observation, change
 from xtrace.collector.trace import NodeKey
 
 SHOP = NodeKey("shop", None, None)
@@ -284,24 +285,21 @@ def test_states_are_json_with_what_burns_first(nodes):
     assert state["alarms"][1]["statistic"] == "average"
 
 
-def test_statistics_come_from_the_services_of_the_api_too():
-    service = {
-        "Name": "cart",
-        "Type": "AWS::DynamoDB::Table",
-        "SummaryStatistics": {
-            "OkCount": 1,
-            "ErrorStatistics": {"ThrottleCount": 1, "OtherCount": 2, "TotalCount": 3},
-            "FaultStatistics": {"OtherCount": 4, "TotalCount": 4},
-            "TotalCount": 8,
-            "TotalResponseTime": 2.0,
-        },
-        "ResponseTimeHistogram": [{"Value": 0.25, "Count": 8}],
-    }
-    client = {"Name": "shop", "Type": "client", "Edges": []}
-    empty = {"Name": "x", "SummaryStatistics": {"TotalCount": 0}}
-    assert statistics_of([service, client, empty]) == [
-        NodeStatistics(TABLE, 8, 3, 4, 1, 2.0, [(0.25, 8)])
+def test_statistics_come_from_the_rollups_of_a_store():
+    def seen(subject, status, milliseconds):
+        took = milliseconds * 1000
+        return Observation(subject, status, 60, 61, took, took, True, True)
+
+    client = NodeKey("shop", "client", None)
+    observed = [
+        *(seen(TABLE, status, 250) for status in (0, 1, 2, 3, 3)),
+        seen(TABLE, 4, 0),  # still open
+        seen(SHOP, 4, 0),
+        seen(client, 0, 1),
+        seen(Edge(client, SHOP, False), 3, 1),
     ]
+    rollups = list(change((), observed).values())
+    assert statistics_of(rollups) == [NodeStatistics(TABLE, 5, 2, 2, 1, 1.25, [(0.25, 5)])]
 
 
 # -- what they lead to -------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 from ... import ids
+from ..graph import CLIENT, ERROR, FAULT, OPEN, THROTTLE
 from ..trace import NodeKey
 from .actions import Actions
 from .settings import (
@@ -31,8 +32,10 @@ from .settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any, TypeAlias
+
+    from ..graph import Rollup
 
     # (start, end of a window, seconds since the epoch) -> what was seen of the nodes
     Read: TypeAlias = "Callable[[float, float], Iterable[NodeStatistics]]"
@@ -109,25 +112,25 @@ class NodeStatistics(NamedTuple):
         return 0.0
 
 
-def statistics_of(services: Iterable[Mapping[str, Any]]) -> list[NodeStatistics]:
-    """The same from services in the shape of the X-Ray API; clients have no statistics."""
+def statistics_of(rollups: Iterable[Rollup]) -> list[NodeStatistics]:
+    """The same from what a store's graph() gives; clients aren't nodes that could be at fault."""
     found = []
-    for service in services:
-        summary = service.get("SummaryStatistics")
-        if not summary or not summary.get("TotalCount"):
-            continue
-        errors = summary.get("ErrorStatistics", {})
-        found.append(
-            NodeStatistics(
-                NodeKey(service["Name"], service.get("Type"), service.get("AccountId")),
-                summary["TotalCount"],
-                errors.get("TotalCount", 0),
-                summary.get("FaultStatistics", {}).get("TotalCount", 0),
-                errors.get("ThrottleCount", 0),
-                summary.get("TotalResponseTime", 0.0),
-                [(each["Value"], each["Count"]) for each in service["ResponseTimeHistogram"]],
+    for rollup in rollups:
+        counts = rollup.counts
+        requests = sum(counts[:OPEN])
+        node = rollup.subject
+        if isinstance(node, NodeKey) and node.type != CLIENT and requests:
+            found.append(
+                NodeStatistics(
+                    node,
+                    requests,
+                    counts[ERROR] + counts[THROTTLE],
+                    counts[FAULT],
+                    counts[THROTTLE],
+                    rollup.microseconds / 1e6,
+                    [(ms / 1000, count) for ms, count in rollup.buckets.items()],
+                )
             )
-        )
     return found
 
 
