@@ -1,20 +1,45 @@
-"""`xtrace collector`: receive documents on UDP and store them, until it is told to stop."""
+"""`xtrace collector`: receive documents, store them and answer the X-Ray API, until told to stop."""
 
 from __future__ import annotations
 
+import argparse
 import errno
+import logging
+import os
 import signal
+from logging.handlers import RotatingFileHandler
 from threading import Event
 
-from ..collector import Collector
+from ..collector.occupant import occupant
 from ..collector.store import StoreError
 from ..daemon import DEFAULT_ADDRESS, parse
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, MissingLibrary
 from . import _store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
+    from types import FrameType
+
+    from ..collector import Collector
+    from ..collector.server import Taken
+    from ..daemon import Endpoint
+
+ENVIRONMENT = "AWS_XRAY_DAEMON_ADDRESS"
+
+LOG_LEVELS = {
+    "dev": logging.DEBUG,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "prod": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+}
+LOG_FILE_BYTES = 50 * 1000 * 1000
+
+_BYTES = {"": 1, "b": 1}
+_BYTES |= {f"{unit}b": 1000**power for power, unit in enumerate("kmgt", 1)}
+_BYTES |= {f"{unit}ib": 1024**power for power, unit in enumerate("kmgt", 1)}
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,19 +47,89 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--listen",
         metavar="HOST:PORT",
-        default=DEFAULT_ADDRESS,
-        help="where to receive documents (default: %(default)s; port 0 takes a free one)",
+        default=os.environ.get(ENVIRONMENT) or DEFAULT_ADDRESS,
+        help="where to receive documents on UDP and answer on TCP; port 0 takes a free one "
+        f"(default: {ENVIRONMENT}, else {DEFAULT_ADDRESS})",
+    )
+    parser.add_argument(
+        "-b", "--bind", metavar="HOST:PORT", help="another address for UDP than --listen"
+    )
+    parser.add_argument(
+        "-t", "--bind-tcp", metavar="HOST:PORT", help="another address for TCP than --listen"
     )
     _store.add_argument(parser)
+    parser.add_argument(
+        "--max-bytes",
+        metavar="SIZE",
+        type=size,
+        default="2GB",
+        help="what the database may hold; the oldest traces go first; 0 for all that fits on the "
+        "disk (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-age",
+        metavar="AGE",
+        type=age,
+        default="7d",
+        help="how long traces are kept, as in 90m, 12h, 7d; 0 for ever (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sampling-rules",
+        metavar="FILE",
+        help="have the sampling rules of this file: what get-sampling-rules prints, or local rules",
+    )
+    parser.add_argument(
+        "--allow-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="answer HTTP requests for this host, too (can be repeated)",
+    )
+    parser.add_argument(
+        "--allow-remote", action="store_true", help="listen on addresses beyond the loopback"
+    )
+    parser.add_argument(
+        "-l", "--log-level", choices=LOG_LEVELS, default="prod", help="(default: %(default)s)"
+    )
+    parser.add_argument("-f", "--log-file", metavar="FILE", help="instead of stderr")
+
+
+def size(text: str) -> int:
+    """Bytes: "500MB", "2 GiB", "1000000"."""
+    return int(_quantity(text, _BYTES, "2GB"))
+
+
+def age(text: str) -> float:
+    """Seconds: "90m", "12h", "7d", "3600"."""
+    return _quantity(text, _SECONDS, "7d")
+
+
+def _quantity(text: str, units: dict[str, int], example: str) -> float:
+    number = text.strip().rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    unit = text.strip()[len(number) :].lower()
+    digits = number.strip().replace(".", "", 1)
+    if unit not in units or not (digits.isascii() and digits.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a quantity such as {example}")
+    return float(number) * units[unit]
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM."""
+    _log_to(arguments.log_file, LOG_LEVELS[arguments.log_level])
     stop = Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            os._exit(130)  # a second Ctrl-C: whoever presses it won't wait
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, on_signal)
     collector = _start(arguments)
-    print(f"Listening on udp {collector.address}, storing in {arguments.db}", flush=True)
+    print(
+        f"Listening on udp {_text(collector.endpoint)}, {collector.url}, storing in {arguments.db}",
+        flush=True,
+    )
     print("Stop with Ctrl-C. See the traces with `xtrace show` and `xtrace tail`.", flush=True)
     stop.wait()
     collector.stop()
@@ -43,21 +138,110 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _start(arguments: argparse.Namespace) -> Collector:
-    host, colon, port = arguments.listen.rpartition(":")
-    endpoint = (host, 0) if colon and port == "0" else parse(arguments.listen, "--listen").udp
+def _log_to(path: str | None, level: int) -> None:
+    handler: logging.Handler
     try:
-        collector = Collector(endpoint, arguments.db)
+        handler = (
+            RotatingFileHandler(path, maxBytes=LOG_FILE_BYTES, backupCount=1)
+            if path
+            else logging.StreamHandler()
+        )
+    except OSError as error:
+        raise ConfigurationError(f"Can't log to {path!r}: {error.strerror}.") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s [%(levelname)s] %(message)s"))
+    for name, least in (("xtrace", level), ("uvicorn.error", max(level, logging.WARNING))):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.propagate = False
+        logger.setLevel(least)
+
+
+def _start(arguments: argparse.Namespace) -> Collector:
+    try:
+        from ..collector.server import Collector, Limits, NotLocal, Taken
+    except ImportError as error:
+        raise MissingLibrary(
+            f"The collector needs {error.name}. Install it with: pip install 'xtrace[collector]'"
+        ) from error
+    udp, tcp = _endpoints(arguments)
+    try:
+        collector = Collector(
+            udp,
+            arguments.db,
+            tcp=tcp,
+            limits=Limits(arguments.max_bytes or None, arguments.max_age or None),
+            allow_hosts=arguments.allow_host,
+            allow_remote=arguments.allow_remote,
+        )
     except StoreError as error:
         raise ConfigurationError(str(error)) from error
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigurationError(
-                f"Port {endpoint[1]} on {endpoint[0]} is taken: another collector or an X-Ray "
-                "daemon runs there. Stop it, or take another port with --listen."
-            ) from error
+    except NotLocal as error:
         raise ConfigurationError(
-            f"Can't listen on {arguments.listen}: {error.strerror}."
+            f"{error} If they should, start it with --allow-remote; there is no password."
         ) from error
-    collector.start()
+    except Taken as error:
+        raise ConfigurationError(_why_not(error)) from error
+    try:
+        if arguments.sampling_rules:
+            _read_rules(collector, arguments.sampling_rules)
+        collector.start()
+    except BaseException:
+        collector.stop()
+        collector.close()
+        raise
     return collector
+
+
+def _why_not(error: Taken) -> str:
+    host, port = error.endpoint
+    if error.errno != errno.EADDRINUSE:
+        return f"Can't listen on {_text(error.endpoint)}: {error.strerror}."
+    who = (
+        occupant(error.endpoint) or "another program, such as another collector or an X-Ray daemon"
+    )
+    return f"Port {port} on {host} is taken by {who}. Stop it, or take another port with --listen."
+
+
+def _endpoints(arguments: argparse.Namespace) -> tuple[Endpoint, Endpoint | None]:
+    """Where to listen on UDP, and on TCP if elsewhere."""
+    if _port_is_free(arguments.listen):
+        udp = tcp = _endpoint(arguments.listen, "--listen")
+    else:
+        address = parse(arguments.listen, "--listen")
+        udp, tcp = address.udp, address.tcp
+    if arguments.bind:
+        udp = _endpoint(arguments.bind, "--bind")
+    if arguments.bind_tcp:
+        tcp = _endpoint(arguments.bind_tcp, "--bind-tcp")
+    return udp, None if tcp == udp else tcp
+
+
+def _endpoint(text: str, source: str) -> Endpoint:
+    if not _port_is_free(text):
+        return parse(text, source).udp
+    return parse(f"{text}1", source).udp[0], 0  # "host:01", which parse takes
+
+
+def _port_is_free(text: str) -> bool:
+    """Whether port 0 is asked for: any that is free."""
+    return text.rpartition(":")[2] == "0"
+
+
+def _read_rules(collector: Collector, path: str) -> None:
+    from ..collector.api.errors import ApiError
+    from ..collector.sampling import rules_of_file
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            collector.service.sampling.replace(rules_of_file(file.read()))
+    except OSError as error:
+        raise ConfigurationError(f"Can't read --sampling-rules: {error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"--sampling-rules {path}: {error}.") from error
+    except ApiError as error:
+        raise ConfigurationError(f"--sampling-rules {path}: {error.message}") from error
+
+
+def _text(endpoint: Endpoint) -> str:
+    host, port = endpoint
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

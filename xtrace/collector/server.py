@@ -14,6 +14,7 @@ from .api.routes import routes
 from .api.service import Service
 from .api.serving import HttpServer
 from .ingest import Ingest
+from .metrics import Metrics
 from .receiver import Receiver
 from .store import open_store
 
@@ -96,8 +97,9 @@ class Collector:
             self._ingest = Ingest(self.store)
             undo.callback(self._ingest.stop)
             self.service = Service(self.store, self._ingest)
+            metrics = Metrics(self._ingest, self.store, lambda: self._receiver.kernel_drops)
             hosts = [host for host, _ in (endpoint, tcp or endpoint) if host not in _WILDCARDS]
-            app = application(self.service.answer, routes(self.service, self.stats, path))
+            app = application(self.service.answer, routes(self.service, metrics, self.stats, path))
             self._http = HttpServer(
                 Guard(app, (*hosts, self.http_endpoint[0], *allow_hosts), allow_remote), listener
             )
@@ -148,7 +150,7 @@ class Collector:
         self._ingest.take(documents)
 
     def _refuse(self, datagram: bytes) -> None:
-        self._ingest.refuse(datagram, "It isn't of the daemon's protocol.")
+        self._ingest.refuse(datagram)
 
     def counts(self) -> IngestCounts:
         """What became of the documents: received = stored + malformed + dropped + waiting."""
