@@ -35,6 +35,7 @@ COMMANDS = {
     "doctor": "show the settings in force and what is wrong",
     "show": "list the stored traces, or draw one",
     "tail": "draw traces as they arrive",
+    "watch": "fail when the traces that arrive meet a condition",
 }
 
 
