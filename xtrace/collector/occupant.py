@@ -44,13 +44,21 @@ def _process(port: int) -> str | None:
         return None
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            for descriptor in os.scandir(f"/proc/{pid}/fd"):
-                if os.readlink(descriptor.path) in inodes:
-                    with open(f"/proc/{pid}/comm") as name:
-                        return f"process {pid} ({name.read().strip()})"
+            if not inodes.isdisjoint(_files(f"/proc/{pid}/fd")):
+                with open(f"/proc/{pid}/comm") as name:
+                    return f"process {pid} ({name.read().strip()})"
         except OSError:
             continue  # another user's, or gone
     return None
+
+
+def _files(folder: str) -> Iterator[str]:
+    """What the file descriptors in a process's folder stand for."""
+    for descriptor in os.listdir(folder):
+        try:
+            yield os.readlink(f"{folder}/{descriptor}")
+        except OSError:
+            continue  # closed meanwhile
 
 
 def _inodes(port: int) -> Iterator[str]:
