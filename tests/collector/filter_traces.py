@@ -185,8 +185,8 @@ def database(traces: Iterable[Trace]) -> sqlite3.Connection:
                     root=part.root,
                     inferred=part.inferred,
                     duration=part.duration,
+                    http_status=part.http_status,
                     **status(part),
-                    **http(part),
                 )
         for place, call in enumerate(each.calls):
             put(

@@ -74,7 +74,7 @@ def completions(text: str, position: int, vocabulary: Vocabulary | None = None) 
         return []
     offered = _offered(_Place(tokens, scanner), vocabulary or Vocabulary())
     typed = text[start:position]
-    closed = text[position : position + 1] == '"'
+    closed = typed[:1] == '"' and text[position : position + 1] == '"'
     return [
         Completion(word[:-1] if closed and word[-1] == '"' else word, kind, start)
         for word, kind in _fitting(offered, typed)

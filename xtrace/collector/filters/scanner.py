@@ -93,9 +93,15 @@ _INSTEAD = {
     "$": "names are compared as strings: write keyword = value",
 }
 _OPEN = re.compile(
-    r'(?:"|annotation\s*\[\s*"?)(?:(?<=")(?:[^"\\]|\\.)*\\?|[^\]"]*)\Z', re.DOTALL | re.IGNORECASE
+    r"""
+    (?: "(?:[^"\\]|\\.)*\\?
+      | annotation\s*\[\s*(?:"(?:[^"\\]|\\.)*(?:"\s*|\\)?|[^\]"]*)
+      | -?(?:[0-9][0-9.]*e[+-]?)?
+    )\Z
+    """,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
-"""A string, or an annotation's key in brackets, that isn't closed up to the end of the text."""
+"""A string, an annotation's key in brackets or a number that is only begun where the text ends."""
 _ESCAPE = re.compile(r'\\(["\\])')
 
 
@@ -112,7 +118,7 @@ class Scanner:
     """Reads one text. scope: which braces it is in just now, one of keywords.SCOPES.
 
     lenient: nothing is an error. What can't be read becomes tokens of the type "UNKNOWN"; what
-    begins with a quotation mark or an annotation's bracket and doesn't end, one of type "OPEN".
+    is only begun where the text ends (a string, a key in brackets, a number) one of type "OPEN".
     """
 
     def __init__(self, text: str, lenient: bool = False) -> None:

@@ -7,8 +7,7 @@ it. Of these it needs:
                  is_partial, has_inferred, http_url, http_method, http_status, http_user_agent,
                  http_client_ip, root_node (a node_no)
     parts        trace_no, node_no, root, inferred, ok, error, fault, throttle, response_time,
-                 duration, http_url, http_method, http_status, http_user_agent, http_client_ip;
-                 no row for an orphan
+                 duration, http_status; no row for an orphan
     nodes        node_no, name, type, account_id
     calls        trace_no, source_no, target_no, ok, error, fault, throttle, response_time
     annotations  trace_no, key, kind ('s', 'n', 'b'), text, number (of booleans 0 or 1)
@@ -143,10 +142,6 @@ _PARTS = _Table(
         "responsetime": "p.response_time",
         "duration": "p.duration",
         "http.status": "p.http_status",
-        "http.url": "p.http_url",
-        "http.method": "p.http_method",
-        "http.useragent": "p.http_user_agent",
-        "http.clientip": "p.http_client_ip",
     },
     "p.node_no",
 )
