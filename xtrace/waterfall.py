@@ -7,6 +7,8 @@ and no character reaches a terminal that would do something there.
 
 from __future__ import annotations
 
+from . import values
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -56,13 +58,16 @@ def rows(documents: list[dict[str, Any]]) -> list[Row]:
             roots.append(document)
     found: list[Row] = []
     drawn: set[int] = set()
-    for root in (*roots, *tops):  # a loop of parents has no root: any of them will do
-        waiting = [(root, 0)]
+    shown: set[object] = set()
+    # A loop of parents has no root, and documents that hold each other have no top: any will do.
+    for root in (*roots, *tops, *known.values()):
+        waiting = [] if _id(root) in shown else [(root, 0)]
         while waiting:
             document, level = waiting.pop()
             if id(document) in drawn:
                 continue
             drawn.add(id(document))
+            shown.add(_id(document))
             found.append(Row(document, level, _is_segment(document)))
             children = [*_embedded(document), *below.get(_id(document), ())]
             children.sort(key=_start, reverse=True)
@@ -146,8 +151,8 @@ def _detail(document: dict[str, Any]) -> str:
     if isinstance(exceptions, list):
         for exception in exceptions[:1]:
             if isinstance(exception, dict):
-                text = f"{exception.get('type')}: {exception.get('message', '')}"
-                parts.append(text[:MAX_DETAIL_CHARS])
+                kind, message = exception.get("type"), exception.get("message", "")
+                parts.append(f"{_one_line(kind)}: {_one_line(message)}"[:MAX_DETAIL_CHARS])
     return " ".join(_one_line(part) for part in parts if part)
 
 
@@ -158,7 +163,7 @@ def _part(document: dict[str, Any], field: str) -> dict[str, Any]:
 
 def _one_line(value: object) -> str:
     """A value as text that only prints: no line ends, no escape sequences."""
-    text = "".join(char if char.isprintable() else " " for char in str(value)[:1000])
+    text = "".join(char if char.isprintable() else " " for char in values.text(value)[:1000])
     return " ".join(text.split())
 
 
