@@ -216,6 +216,8 @@ class Trace:
         if id not in places:
             return None
         entity, part = places[id]
+        if part is consumer:
+            return None
         node = part.node
         if entity is not part.document:
             node = next((each.node for each in called.get(id, ()) if each is not consumer), node)
