@@ -79,6 +79,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="have the sampling rules of this file: what get-sampling-rules prints, or local rules",
     )
     parser.add_argument(
+        "--alarms", metavar="FILE", help="thresholds, and what to do when one is exceeded"
+    )
+    parser.add_argument(
         "--allow-host",
         metavar="NAME",
         action="append",
@@ -184,6 +187,8 @@ def _start(arguments: argparse.Namespace) -> Collector:
     try:
         if arguments.sampling_rules:
             _read_rules(collector, arguments.sampling_rules)
+        if arguments.alarms:
+            _read_alarms(collector, arguments.alarms)
         collector.start()
     except BaseException:
         collector.stop()
@@ -240,6 +245,15 @@ def _read_rules(collector: Collector, path: str) -> None:
         raise ConfigurationError(f"--sampling-rules {path}: {error}.") from error
     except ApiError as error:
         raise ConfigurationError(f"--sampling-rules {path}: {error.message}") from error
+
+
+def _read_alarms(collector: Collector, path: str) -> None:
+    from ..collector.alarms import AlarmsError, load
+
+    try:
+        collector.watch(load(path))
+    except AlarmsError as error:
+        raise ConfigurationError(f"--alarms: {error}") from error
 
 
 def _text(endpoint: Endpoint) -> str:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from .alarms import Alarms, statistics_of
 from .api.guard import Guard
 from .api.http import application
 from .api.routes import routes
@@ -16,13 +17,14 @@ from .api.serving import HttpServer
 from .ingest import Ingest
 from .metrics import Metrics
 from .receiver import Receiver
-from .store import open_store
+from .store import Window, open_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any, TypeAlias
 
+    from .alarms import Configuration
     from .ingest import IngestCounts
     from .store import Store
 
@@ -97,9 +99,11 @@ class Collector:
             self._ingest = Ingest(self.store)
             undo.callback(self._ingest.stop)
             self.service = Service(self.store, self._ingest)
+            self.alarms: Alarms | None = None
             metrics = Metrics(self._ingest, self.store, lambda: self._receiver.kernel_drops)
             hosts = [host for host, _ in (endpoint, tcp or endpoint) if host not in _WILDCARDS]
-            app = application(self.service.answer, routes(self.service, metrics, self.stats, path))
+            more = routes(self.service, metrics, self.stats, self.alarm_states, path)
+            app = application(self.service.answer, more)
             self._http = HttpServer(
                 Guard(app, (*hosts, self.http_endpoint[0], *allow_hosts), allow_remote), listener
             )
@@ -129,9 +133,13 @@ class Collector:
         """Begin to receive and answer."""
         self._receiver.start()
         self._http.start()
+        if self.alarms is not None:
+            self.alarms.start()
 
     def stop(self) -> None:
         """Store what has arrived, and answer no more."""
+        if self.alarms is not None:
+            self.alarms.stop()
         self._receiver.stop()
         self._http.stop()
         self._ingest.stop()
@@ -145,6 +153,18 @@ class Collector:
         """Wait until what was received before is stored and shows everywhere."""
         self._ingest.flush()
         self.store.flush()
+
+    def watch(self, configuration: Configuration) -> Alarms:
+        """Have alarms, which are evaluated from start() on."""
+        self.alarms = Alarms(
+            configuration,
+            lambda start, end: statistics_of(self.store.graph(Window(start, end))),
+        )
+        return self.alarms
+
+    def alarm_states(self) -> dict[str, Any]:
+        """The states and the history of the alarms, empty if there are none."""
+        return {"alarms": [], "history": []} if self.alarms is None else self.alarms.as_dict()
 
     def _take(self, documents: list[bytes]) -> None:
         self._ingest.take(documents)

@@ -38,13 +38,18 @@ POST /v1/traces  OpenTelemetry (OTLP), JSON or protobuf
 GET  /metrics    for Prometheus
 GET  /health     for probes
 GET  /api/v1/stats  what was received, stored, malformed and dropped
+GET  /api/v1/alarms  the states of the alarms, and how they changed
 """
 
 
 def routes(
-    service: Service, metrics: Metrics, stats: Callable[[], dict[str, Any]], store_name: str
+    service: Service,
+    metrics: Metrics,
+    stats: Callable[[], dict[str, Any]],
+    alarms: Callable[[], dict[str, Any]],
+    store_name: str,
 ) -> list[BaseRoute]:
-    """The routes. stats: what /api/v1/stats answers. store_name: where traces are stored."""
+    """The routes. stats, alarms: what these two answer. store_name: where traces are stored."""
     about = {
         "program": PROGRAM,
         "version": _version.__version__,
@@ -62,6 +67,9 @@ def routes(
     async def show_stats(request: Request) -> Response:
         return reply(await run_in_threadpool(stats))
 
+    async def show_alarms(request: Request) -> Response:
+        return reply(await run_in_threadpool(alarms))
+
     async def show_metrics(request: Request) -> Response:
         return Response(await run_in_threadpool(metrics.render), media_type=CONTENT_TYPE)
 
@@ -70,6 +78,7 @@ def routes(
         Route("/health", health),
         Route("/metrics", careful(show_metrics)),
         Route("/api/v1/stats", careful(show_stats)),
+        Route("/api/v1/alarms", careful(show_alarms)),
         Route("/v1/traces", careful(_otlp(service.ingest)), methods=["POST"]),
     ]
 
