@@ -114,6 +114,14 @@ def test_durations_have_a_unit_that_fits(seconds, text):
     assert draw([doc("a", "a", 0, seconds)]).splitlines()[1].endswith(f"  {text}")
 
 
+@pytest.mark.parametrize("start", [0, 0.5, 0.999, 1])
+def test_every_bar_has_at_least_one_block_and_its_place(start):
+    _, _, line = draw([doc("a", "a", 0, 1), doc("b", "b", start, start)]).splitlines()
+    before, after = re.fullmatch(r"  b  ( *)█( *)  +0 µs", line).groups()
+    assert len(before) == min(BAR_CHARS - 1, int(start * BAR_CHARS))
+    assert line.endswith(" " * 3 + "0 µs")
+
+
 def test_no_documents_are_an_empty_trace():
     assert draw([]) == "(an empty trace)"
 
@@ -212,6 +220,7 @@ def nested(levels):
 WRONG = [
     *(None, True, -1, 1.5, float("nan"), float("inf"), -1e300, 10**5000, "", "text", b"bytes"),
     *([], {}, [1], {"a": 1}, [{}], [None], {"exceptions": [7]}, {"exceptions": 7}, NoText()),
+    {"exceptions": [{"type": NoText(), "message": NoText()}]},
     *({"request": 7, "response": [1]}, {"sanitized_query": {"a": 1}}, [["name"]], nested(5000)),
 ]
 FIELDS = [
