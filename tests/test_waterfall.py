@@ -117,7 +117,7 @@ def test_durations_have_a_unit_that_fits(seconds, text):
 @pytest.mark.parametrize("start", [0, 0.5, 0.999, 1])
 def test_every_bar_has_at_least_one_block_and_its_place(start):
     _, _, line = draw([doc("a", "a", 0, 1), doc("b", "b", start, start)]).splitlines()
-    before, after = re.fullmatch(r"  b  ( *)█( *)  +0 µs", line).groups()
+    before, _ = re.fullmatch(r"  b  ( *)█( *)  +0 µs", line).groups()
     assert len(before) == min(BAR_CHARS - 1, int(start * BAR_CHARS))
     assert line.endswith(" " * 3 + "0 µs")
 
