@@ -60,6 +60,8 @@ def texts(typed):
         ('service("d|', ['"db server"']),
         ('edge("api", "d|', ['"db server"']),
         ("service(id(|", ["name:", "type:", "account.id:"]),
+        ('service(id(type: "x", |', ["name:", "account.id:"]),
+        ('edge(id(type: "x"), id(ty|', ["type:"]),
         ("service(id(name: d|", ['"db server"']),
         ('service(id(name: "x", type: |', ['"AWS::SQS::Queue"', '"remote"']),
         ('edge("a", "b") { |', ["ok", "error", "throttle", "fault", "responsetime", "duration"]),

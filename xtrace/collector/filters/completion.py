@@ -114,6 +114,12 @@ class _Place:
         self.scope = scanner.scope
         self.last = tokens[-1] if tokens else None
         self.asked = tokens[-2] if len(tokens) > 1 else None  # of the operator, if last is one
+        self.given: set[str] = set()  # the arguments of the id() that the cursor may be in
+        for token in reversed(tokens):
+            if token.type == "_ID":
+                break
+            if token.type == "ARGUMENT":
+                self.given.add(token.value)
 
 
 def _acceptable(tokens: Iterable[Scanned]) -> set[str]:
@@ -145,7 +151,7 @@ def _offered(place: _Place, vocabulary: Vocabulary) -> Iterator[tuple[str, str]]
         yield from ((word, "value") for word in _values(place.asked, last, vocabulary))
         return
     if "ARGUMENT" in accepts:
-        yield from ((f"{name}:", "keyword") for name in ID_ARGUMENTS)
+        yield from ((f"{name}:", "keyword") for name in ID_ARGUMENTS if name not in place.given)
         return
     if last and last.type == "_COLON" and place.asked:
         if place.asked.value == "name":
