@@ -96,6 +96,9 @@ STREAM_BYTES = 64_000
 WEIGHED_EACH = 8  # a power of two
 """After so many ended subsegments their bytes are looked at: weighing a small trace isn't worth it."""
 
+LATEST = 253_402_300_800.0
+"""No time is later (the year 10000): what claims to be, are milliseconds."""
+
 _making = Lock()
 
 
@@ -458,10 +461,14 @@ class Entity:
 
     def _set_end_time(self, end_time: object) -> None:
         """Take the end time that a caller gave, if it can be one."""
-        if isinstance(end_time, (int, float)) and end_time >= self.start_time:
+        if isinstance(end_time, (int, float)) and self.start_time <= end_time < LATEST:
             self.end_time = float(end_time)
         else:
-            faults.log("warning", f"end_time {end_time!r} isn't after the start", "end_time")
+            faults.log(
+                "warning",
+                f"end_time {values.text(end_time)} isn't a time after the start, in seconds",
+                "end_time",
+            )
 
     def _leave(self, current: Current) -> None:
         """Stop being current here. What was begun under this and never ended stops too: it must

@@ -98,9 +98,12 @@ class ConsoleEmitter(Emitter):
         for data, entities in packed:
             try:
                 text = draw([json.loads(data)], colour=stream.isatty())
-                stream.write(text + "\n")
+                try:
+                    stream.write(text + "\n")
+                except UnicodeEncodeError:  # a terminal or file without our blocks and arrows
+                    stream.write(text.encode("ascii", "replace").decode() + "\n")
                 stream.flush()
-            except Exception as error:  # closed, or can't encode a name, or isn't there at all
+            except Exception as error:  # closed, or isn't there at all
                 self.ledger.drop("not written", entities, recorded=entities)
                 report("console", "Can't draw a trace on the terminal", error)
             else:

@@ -116,8 +116,9 @@ class UdpEmitter(Emitter):
         code = getattr(error, "errno", None)
         if code in (errno.EAGAIN, errno.ENOBUFS):
             return None
-        if code == errno.EMSGSIZE and self.max_bytes > SMALL_DATAGRAM_BYTES:
-            self.max_bytes = SMALL_DATAGRAM_BYTES
+        # Its size, not the setting: another thread may have learned this meanwhile.
+        if code == errno.EMSGSIZE and size > SMALL_DATAGRAM_BYTES:
+            self.max_bytes = min(self.max_bytes, SMALL_DATAGRAM_BYTES)
             report("udp", f"{self.url}: no datagram of {size} bytes goes out; smaller now", error)
             raise _TooLargeHere
         self._complain(error)
