@@ -86,7 +86,11 @@ def test_an_end_time_may_be_given(recorder, sent):
     assert sent.subsegment("b")["end_time"] == 1000000007.5
 
 
-@pytest.mark.parametrize("end_time", [5.0, "yesterday", float("nan")])
+@pytest.mark.parametrize(
+    "end_time",
+    [5.0, "yesterday", float("nan"), float("inf"), 10**400, 10**5000, 1000000009000.0],
+    ids=lambda end_time: str(end_time)[:12] if end_time != 10**5000 else "huge",
+)
 def test_an_end_time_that_cannot_be_is_replaced_by_now(recorder, sent, end_time, lenient_faults):
     with fixed_clock():
         recorder.begin_segment("a").close(end_time)
