@@ -80,10 +80,11 @@ def observations(trace: Trace) -> list[Observation]:
         )
     for call in trace.calls:
         took = _microseconds(call.age if call.link else call.response_time)
+        unknown = call.link and call.age is None
         seen.append(
             Observation(
                 Edge(call.source, call.target, call.link),
-                _status(call),
+                OPEN if unknown else _status(call),
                 *_seconds(call.start, call.end),
                 took,
                 took,
@@ -306,11 +307,10 @@ def _count_all(counts: dict[int, int], others: dict[int, int]) -> None:
 
 def bucket(microseconds: int) -> int:
     """The histogram's value for a time, in ms: exact to the ms up to 0.1 s, to two digits above."""
-    ms = (microseconds + 500) // 1000
-    if ms <= 100:
-        return ms
-    unit: int = 10 ** (len(str(ms)) - 2)
-    return (ms + unit // 2) // unit * unit
+    if microseconds < 100_000:
+        return (microseconds + 500) // 1000
+    unit: int = 10 ** (len(str(microseconds)) - 2)
+    return (microseconds + unit // 2) // unit * unit // 1000
 
 
 def change(
