@@ -18,8 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xtrace import collector
 from xtrace.cli import main, watch
 from xtrace.errors import ConfigurationError
+from xtrace.recorder import Recorder
 
 ROOT = Path(__file__).parents[2]
 
@@ -271,6 +273,57 @@ def test_the_address_comes_from_the_environment(capsys, monkeypatch):
     with standing_in(page(summary(1))) as (address, _):
         monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", f"udp:127.0.0.1:1 tcp:{address}")
         assert main(["watch", "--for", "0.05s", "--every", "0.02s"]) == 0
+
+
+@contextmanager
+def traffic():
+    """A collector that receives healthy traces of "shop" and failing ones of "pay"."""
+    enough = threading.Event()
+    with collector.running() as running:
+        shop, pay = (
+            Recorder(service=name, sampling=False, daemon_address=running.address)
+            for name in ("shop", "pay")
+        )
+
+        def send():
+            while not enough.wait(0.02):
+                with shop.in_segment():
+                    pass
+                with pay.in_segment() as segment:
+                    segment.put_http_meta("status", 503)
+                    segment.add_fault_flag()
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        try:
+            yield running.address
+        finally:
+            enough.set()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["--fail-on", "fault>10%"], 1),
+        (["--fail-on", "p99<10"], 1),
+        (["--fail-on", "p99>10", "--fail-on", "throttle>0", "--fail-on", "traces<1"], 0),
+        (["--fail-on", "fault>0", "--filter", 'service("shop")'], 0),
+        (["--fail-on", "traces>0", "--filter", 'service("pay") { fault }'], 1),
+        (["--filter", "servce("], 2),
+    ],
+)
+def test_with_a_collector(words, status, capsys, monkeypatch):
+    monkeypatch.setattr(watch, "SETTLE_SECONDS", 1.0)
+    with traffic() as address:
+        found = main(["watch", "--address", address, "--for", "1.5s", "--every", "0.3s", *words])
+    said = capsys.readouterr()
+    assert found == status, said
+    if status == 2:
+        assert "--filter is refused: " in said.err
+    elif status == 0:
+        assert " traces, fault " in said.out.splitlines()[-1]
+        assert "0 traces" not in said.out.splitlines()[-1].split()
 
 
 def test_ctrl_c_ends_it_with_a_verdict():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers import eventually
+from xtrace.collector import running
 from xtrace.collector.alarms import (
     ALARM,
     INSUFFICIENT_DATA,
@@ -28,6 +31,7 @@ from xtrace.collector.alarms import (
 from xtrace.collector.alarms.actions import MAX_WAITING
 from xtrace.collector.graph import Edge, Observation, change
 from xtrace.collector.trace import NodeKey
+from xtrace.recorder import Recorder
 
 SHOP = NodeKey("shop", None, None)
 TABLE = NodeKey("cart", "AWS::DynamoDB::Table", None)
@@ -300,6 +304,40 @@ def test_statistics_come_from_the_rollups_of_a_store():
     ]
     rollups = list(change((), observed).values())
     assert statistics_of(rollups) == [NodeStatistics(TABLE, 5, 2, 2, 1, 1.25, [(0.25, 5)])]
+
+
+def test_a_collector_watches_its_own_graph():
+    with running() as collector:
+        watched = collector.watch(load({"default": {"fault_percent": 50}}))
+        recorder = Recorder(service="shop", sampling=False, daemon_address=collector.address)
+        with recorder.in_segment() as segment:
+            segment.add_fault_flag()
+        eventually(lambda: collector.stored == 1)
+        collector.flush()
+        (change,) = watched.evaluate(segment.start_time // 60 * 60 + 65)
+        assert (change.node.name, change.state) == ("shop", ALARM)
+        connection = HTTPConnection(*collector.http_endpoint)
+        connection.request("GET", "/api/v1/alarms")
+        shown = json.loads(connection.getresponse().read())
+        connection.close()
+    assert shown == json.loads(json.dumps(watched.as_dict()))
+    assert shown["alarms"][0]["state"] == ALARM
+
+
+def test_a_collector_without_alarms_shows_none():
+    with running() as collector:
+        assert collector.alarm_states() == {"alarms": [], "history": []}
+
+
+def test_the_command_names_what_is_wrong_with_the_file(tmp_path):
+    path = tmp_path / "alarms.json"
+    path.write_text('{"default": {"fault_percent": "a lot"}}')
+    words = ["--listen", "127.0.0.1:0", "--db", ":memory:", "--alarms", str(path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "xtrace", "collector", *words], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert f"--alarms: {path}: default.fault_percent is 'a lot'" in done.stderr
 
 
 # -- what they lead to -------------------------------------------------------------------------

@@ -54,7 +54,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 
 
 class Unreachable(ConfigurationError):
-    """No collector answers at the address, or what answers is none."""
+    """No collector answers at the address, or it can't, or what answers is none."""
 
 
 class Condition(NamedTuple):
@@ -212,7 +212,8 @@ class Api:
             raise ConfigurationError(f"--filter is refused: {said}")
         if status != 200:
             said = answer.get("Message") or answer.get("message") or "no reason"
-            raise self._no_collector(f"it answers {status}: {said}")
+            where = endpoint_text(self._endpoint)
+            raise Unreachable(f"What listens at {where} answers {status}: {said}")
         return answer
 
     def _no_collector(self, why: str) -> Unreachable:
