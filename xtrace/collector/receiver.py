@@ -55,6 +55,8 @@ class Receiver:
             raise
         self._socket.settimeout(SECONDS_BETWEEN_LOOKS)
         self.endpoint: tuple[str, int] = self._socket.getsockname()[:2]
+        # What the kernel gave; Linux counts its own overhead in it.
+        self.buffer_bytes: int = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         self.received = 0
         self.rejected = 0
         self._take = take
@@ -96,11 +98,6 @@ class Receiver:
             return int(_MEMINFO.unpack(told)[_MEMINFO_DROPS])
         except (OSError, struct.error):
             return 0
-
-    @property
-    def buffer_bytes(self) -> int:
-        """The receive buffer that the kernel gave. Linux counts its own overhead in it."""
-        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
     def _run(self) -> None:
         buffer = bytearray(65536)

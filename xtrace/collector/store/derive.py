@@ -68,9 +68,10 @@ def derive(trace_id: str, contents: Sequence[dict[str, Any]]) -> Derived:
             part.response_time,
             part.duration,
             part.end,
-            *_http(part),
+            _status(part),
         )
-        parts.append((part.node, row))
+        if not part.orphan:  # of a service that isn't known yet: no filter finds it
+            parts.append((part.node, row))
     return Derived(
         (
             time_of(trace_id, trace.start),
@@ -108,12 +109,16 @@ def _call(call: Call) -> tuple[Any, ...]:
     )
 
 
-def _http(part: Part) -> tuple[Any, ...]:
+def _status(part: Part) -> int | None:
     status = part.http_status  # of any size
+    return status if status is not None and abs(status) < 1 << 31 else None
+
+
+def _http(part: Part) -> tuple[Any, ...]:
     return (
         part.http_url,
         part.http_method,
-        status if status is not None and abs(status) < 1 << 31 else None,
+        _status(part),
         part.http_user_agent,
         part.http_client_ip,
     )

@@ -1,6 +1,6 @@
 """The tables of the store on SQLite, and how a file with them is opened.
 
-Filters are compiled to conditions on these tables (filters/sql.py).
+Filters are compiled to conditions on these tables (filters/sql.py), with `t` for traces.
 """
 
 from __future__ import annotations
@@ -83,11 +83,7 @@ create table parts (
     response_time real,
     duration real,
     end_time real,
-    http_url text,
-    http_method text,
     http_status integer,
-    http_user_agent text,
-    http_client_ip text,
     primary key (trace_no, part_no)
 ) without rowid;
 

@@ -471,12 +471,12 @@ class _Question:
             ).fetchone()
             self._low = window.start - (0.0 if longest is None else longest[0])
             if range_type is RangeType.EVENT:
-                self._range = "traces.end_time >= ?"
+                self._range = "t.end_time >= ?"
                 self._range_parameters = (window.start,)
             else:
                 self._range = (
-                    "exists (select 1 from parts where parts.trace_no = traces.trace_no "
-                    "and parts.end_time >= ? and parts.end_time < ?)"
+                    "exists (select 1 from parts p where p.trace_no = t.trace_no "
+                    "and p.end_time >= ? and p.end_time < ?)"
                 )
                 self._range_parameters = (window.start, window.end)
         self._filter: Filter | None = None
@@ -490,13 +490,12 @@ class _Question:
             where, parameters = made.where, made.parameters
             if not made.is_exact:
                 self._filter = resolved
-        self._position = f"traces.{self._column}, traces.trace_no"
+        self._position = f"t.{self._column}, t.trace_no"
         self._statement = (
-            f"select {self._position}, compiled.{'observations' if of_graph else 'summary'}, "
-            "traces.trace_id from traces "
-            "cross join compiled on compiled.trace_no = traces.trace_no "
+            f"select {self._position}, c.{'observations' if of_graph else 'summary'}, t.trace_id "
+            "from traces t cross join compiled c on c.trace_no = t.trace_no "
             f"where {self._between()} and {self._range} and ({where}) "
-            f"order by traces.{self._column} desc, traces.trace_no desc"
+            f"order by t.{self._column} desc, t.trace_no desc"
         )
         self._parameters = (self._low, *self._range_parameters, *parameters)
         self._of_graph = of_graph
@@ -504,7 +503,7 @@ class _Question:
     def _between(self) -> str:
         return (
             f"({self._position}) < (?, ?) and ({self._position}) >= (?, ?) "
-            f"and traces.{self._column} >= ?"
+            f"and t.{self._column} >= ?"
         )
 
     def bottom(self, connection: sqlite3.Connection, top: tuple[float, int]) -> tuple[float, int]:
@@ -551,7 +550,7 @@ class _Question:
     ) -> int:
         """How many traces of the range there are below a position, down to another."""
         found = connection.execute(
-            f"select count(*) from traces where {self._between()} and {self._range}",
+            f"select count(*) from traces t where {self._between()} and {self._range}",
             (*top, *last, self._low, *self._range_parameters),
         ).fetchone()
         return int(found[0])

@@ -82,7 +82,7 @@ def _insert(table: str, columns: int) -> str:
     return f"insert into {table} values ({', '.join('?' * columns)})"
 
 
-_INSERT_PART = _insert("parts", 17)
+_INSERT_PART = _insert("parts", 13)
 _INSERT_CALL = _insert("calls", 10)
 _INSERT_ANNOTATION = _insert("annotations", 6)
 _INSERT_VALUE = _insert("values_of", 3)
@@ -531,13 +531,13 @@ class Writer:
     def _put(self, connection: sqlite3.Connection, compiled: list[tuple[_Active, Derived]]) -> None:
         """Write the rows of compiled traces in place of those they had."""
         again = [(active.trace_no,) for active, _ in compiled if active.compiled]
-        old: dict[int, list[Observation]] = {}
+        old: list[Observation] = []
         for (trace_no,) in again:
             found = connection.execute(
                 "select observations from compiled where trace_no = ?", (trace_no,)
             ).fetchone()
             if found is not None:
-                old[trace_no] = unpack(found[0])
+                old.extend(unpack(found[0]))
         for table in _DERIVED_TABLES if again else ():
             connection.executemany(f"delete from {table} where trace_no = ?", again)
         traces, parts, calls, annotations, values, kept = [], [], [], [], [], []
@@ -558,8 +558,9 @@ class Writer:
             for value in derived.values:
                 values.append((number, *value))
             kept.append((number, derived.summary, derived.packed))
-            self._add(connection, change(old.get(number, ()), derived.observations))
             active.compiled = True
+        new = (seen for _, derived in compiled for seen in derived.observations)
+        self._add(connection, change(old, new))
         connection.executemany(_UPSERT_TRACE, traces)
         connection.executemany(_INSERT_PART, parts)
         connection.executemany(_INSERT_CALL, calls)

@@ -1,0 +1,1 @@
+"""How fast the collector is: a benchmark, not a test."""
