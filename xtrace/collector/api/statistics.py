@@ -63,9 +63,12 @@ def _selector(input: Members) -> filters.Service | filters.Edge:
     if expression is None:
         return filters.Edge()
     try:
-        return filters.parse_selector(expression)
+        selector = filters.parse_selector(expression)
     except filters.FilterError as error:
         raise invalid(f"EntitySelectorExpression: {error}") from error
+    if selector.block is not None:
+        raise invalid("EntitySelectorExpression: braces can't be used here.")
+    return selector
 
 
 def _chosen(selector: filters.Service | filters.Edge) -> Callable[[graph.Subject], bool]:
