@@ -226,8 +226,11 @@ def test_what_a_summary_says(full):
 
 @pytest.mark.parametrize(
     ("range_type", "expected"),
-    [("TraceId", [True, False, False]), ("Event", [False, True, True])]
-    + [("Service", [False, False, True])],
+    [
+        ("TraceId", [True, False, False]),
+        ("Event", [False, True, True]),
+        ("Service", [False, False, True]),
+    ],
 )
 def test_the_three_kinds_of_window(client, stock, range_type, expected):
     segment = json.loads(shop_trace(0)[0])

@@ -6,6 +6,7 @@ import secrets
 from threading import RLock
 
 from .api.errors import invalid
+from .api.shapes import quoted
 from .arns import ACCOUNT, REGION
 from .filters import FilterError, parse
 
@@ -58,7 +59,7 @@ class Groups:
             for group in self._groups.values():
                 if group[given[0]] == which[given[0]]:
                     return group
-            raise invalid(f"{given[0]}: there is no group {which[given[0]]!r}.")
+            raise invalid(f"{given[0]}: there is no group {quoted(which[given[0]])}.")
 
     def create(self, wanted: dict[str, Any]) -> Group:
         """Add a group. wanted: a CreateGroupRequest. Raises ApiError."""

@@ -12,7 +12,7 @@ from threading import RLock
 
 from .api.errors import ApiError, invalid
 from .api.operations import SAMPLING_RULE
-from .api.shapes import Members
+from .api.shapes import Members, quoted
 from .arns import ACCOUNT, REGION
 from .store import SamplingCount, Window
 
@@ -179,7 +179,7 @@ def _named(records: dict[str, Shape], which: Shape, prefix: str) -> str:
     for name in records:
         if value == (name if given == ["RuleName"] else rule_arn(name)):
             return name
-    raise invalid(f"{prefix}{given[0]}: there is no sampling rule {value!r}.")
+    raise invalid(f"{prefix}{given[0]}: there is no sampling rule {quoted(value)}.")
 
 
 def _precedence(record: Shape) -> tuple[int, str]:

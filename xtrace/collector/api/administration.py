@@ -10,6 +10,7 @@ import json
 
 from . import tokens
 from .errors import ApiError, invalid, not_found
+from .shapes import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def _checked_tags(tags: list[Members], resource: str) -> dict[str, str]:
         if tag["Key"].lower().startswith("aws:"):
             raise invalid(f"Tags[{at}].Key: the prefix aws: is reserved.")
         if tag["Key"] in found:
-            raise invalid(f"Tags[{at}].Key: {tag['Key']!r} is given twice.")
+            raise invalid(f"Tags[{at}].Key: {quoted(tag['Key'])} is given twice.")
         found[tag["Key"]] = tag["Value"]
     _check_number(found, resource)
     return found
@@ -168,7 +169,7 @@ def _tags(service: Service, arn: str) -> dict[str, str]:
     arns = [group["GroupARN"] for group in service.groups.all()]
     arns += [record["SamplingRule"]["RuleARN"] for record in service.sampling.records()]
     if arn not in arns:
-        raise not_found(f"ResourceARN: there is no group or sampling rule {arn!r}.", arn)
+        raise not_found(f"ResourceARN: there is no group or sampling rule {quoted(arn)}.", arn)
     return dict((service.store.setting(_TAGS) or {}).get(arn, {}))
 
 
@@ -270,7 +271,7 @@ def get_indexing_rules(service: Service, input: Members) -> Members:
 def update_indexing_rule(service: Service, input: Members) -> Members:
     """Keep the desired share."""
     if input["Name"] != "Default":
-        raise not_found(f"Name: there is no indexing rule {input['Name']!r}.", input["Name"])
+        raise not_found(f"Name: there is no indexing rule {quoted(input['Name'])}.", input["Name"])
     rule = input["Rule"].get("Probabilistic")
     if rule is None:
         raise invalid("Rule.Probabilistic is missing.")

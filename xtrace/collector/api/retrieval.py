@@ -7,6 +7,7 @@ import secrets
 from .. import graph
 from . import tokens
 from .errors import invalid, not_found
+from .shapes import quoted
 from .traces import segments, window
 
 TYPE_CHECKING = False
@@ -99,5 +100,5 @@ def _retrieval(service: Service, input: Members) -> Retrieval:
     with service.lock:
         found: Retrieval | None = service.retrievals.get(token)
     if found is None:
-        raise not_found(f"RetrievalToken: there is no retrieval {token[:100]!r}.", token)
+        raise not_found(f"RetrievalToken: there is no retrieval {quoted(token)}.", token)
     return found
