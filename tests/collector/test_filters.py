@@ -22,7 +22,9 @@ from tests.collector.filter_traces import (
     subsegment,
 )
 from xtrace.collector.filters import (
+    MAX_CHARACTERS,
     Edge,
+    Filter,
     FilterError,
     Selector,
     Service,
@@ -30,7 +32,7 @@ from xtrace.collector.filters import (
     parse,
     parse_selector,
 )
-from xtrace.collector.filters.tree import And, Is, Keyword, Not, Or
+from xtrace.collector.filters.tree import And, Is, Keyword, Not, Or, Text
 
 OK = requested()
 ERROR = requested(status=404)
@@ -431,6 +433,19 @@ def test_depth_and_length_end_in_an_error(sign, count):
         parse(sign * count + "ok" + ")" * count)
     with pytest.raises(FilterError):
         parse("rootcause.json = #[{" + '"a":[' * count + "]" * count + "}]")
+
+
+def test_an_expression_has_at_most_so_many_characters():
+    assert parse("ok".ljust(MAX_CHARACTERS)) == parse("ok")
+    with pytest.raises(FilterError, match="longer than 5000 characters"):
+        parse("ok".ljust(MAX_CHARACTERS + 1))
+
+
+@pytest.mark.parametrize("value", ["\\", '\\"', "\\\\", 'a\\\\"', "\n"])
+def test_quotation_marks_and_backslashes_are_written_so_that_they_read_the_same(value):
+    filter = Filter(Text(Keyword("user"), "=", value))
+    assert parse(format(filter)) == filter
+    assert filter.matches(of(segment(user=value)))
 
 
 def test_the_deepest_and_the_longest_expressions_are_evaluated():
