@@ -116,7 +116,7 @@ def test_a_subsegment_without_its_parent_is_a_document_of_its_own(mine, ledger):
 
 
 def test_subsegments_stand_in_the_order_in_which_they_began(mine, ledger):
-    with mine.in_segment("a") as segment:
+    with fixed_clock(step=0.5), mine.in_segment("a") as segment:
         parts = [mine.in_subsegment(f"part {number}") for number in range(5)]
         for part in parts:
             part.begin()

@@ -14,7 +14,7 @@ from operator import itemgetter
 
 from . import naming, values
 from ._version import __version__
-from .model import GOOD_CHARS, GOOD_KEYS, UNINDEXED, Segment
+from .model import GOOD_CHARS, GOOD_KEYS, UNINDEXED
 from .values import LARGEST_INTEGER, SMALLEST_INTEGER
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from .ledger import Ledger
-    from .model import Entity, Owner
+    from .model import Entity, Owner, Segment
 
     Writer: TypeAlias = Callable[[dict[str, Any], Any, Ledger], None]
 
@@ -60,13 +60,24 @@ def documents(batch: list[Entity], ledger: Ledger) -> list[tuple[dict[str, Any],
     are JSON already.
     """
     made = describe(batch, ledger)
+    if len(batch) == 1:
+        document = made[batch[0]]
+        return [(document, _place(document, batch[0]))]
     outermost = []
     crowded = []
+    # Subsegments that are sent because their segment holds many mostly have the same parent.
+    endings: dict[Entity | None, bytes] = {}
     for entity, document in made.items():
-        around = made.get(entity._parent)  # type: ignore[arg-type]
+        parent = entity._parent
+        around = made.get(parent)  # type: ignore[arg-type]
         if around is None:
-            common = place(document, entity)
-            outermost.append((document, b"}" if common is None else common.ending))
+            if entity.segment is entity:
+                ending = _place(document, entity)
+            elif parent in endings:
+                ending = endings[parent]
+            else:
+                ending = endings[parent] = _place(document, entity)
+            outermost.append((document, ending))
         elif "subsegments" in around:
             around["subsegments"].append(document)
             crowded.append(around)
@@ -130,26 +141,44 @@ def describe(batch: list[Entity], ledger: Ledger) -> dict[Entity, dict[str, Any]
     return made
 
 
-def place(document: dict[str, Any], entity: Entity) -> Constant | None:
-    """Add to an entity's fields where it stands, which makes them a document of its own.
-
-    Gives what is still to be added, as it is: by encode() or to the dict.
+def _place(document: dict[str, Any], entity: Entity) -> bytes:
+    """Say where an entity stands, which makes its fields a document of its own: in the document,
+    as far as that is the entity's own affair, and else in what encode() is to end it with.
     """
-    document["trace_id"] = entity.trace_id
+    segment = entity.segment
+    if segment is not entity:
+        return b"," + encode(_place_in_trace(entity, segment))[1:]
+    document.update(_place_in_trace(entity, segment))
+    constant = _constant(segment)
+    if entity._more is None or constant.fields.keys().isdisjoint(entity._more):
+        return constant.ending
+    _merge(document, constant.fields)
+    return b"}"
+
+
+def place(document: dict[str, Any], entity: Entity) -> None:
+    """Add to an entity's fields where it stands, which makes them a document of its own."""
+    segment = entity.segment
+    document.update(_place_in_trace(entity, segment))
+    if segment is entity:
+        _merge(document, _constant(segment).fields)
+
+
+def _place_in_trace(entity: Entity, segment: Segment) -> dict[str, Any]:
+    place: dict[str, Any] = {"trace_id": segment._trace_id or segment.trace_id}
     parent_id = entity.parent_id
     if parent_id is not None:
-        document["parent_id"] = parent_id
-    if not isinstance(entity, Segment):
-        document["type"] = "subsegment"
-        return None
-    owner = entity._owner
-    constant = owner.constant
-    if constant is None:
-        constant = owner.constant = Constant(owner)
-    if entity._more is None or constant.fields.keys().isdisjoint(entity._more):
-        return constant
-    _merge(document, constant.fields)
-    return None
+        place["parent_id"] = parent_id
+    if segment is not entity:
+        place["type"] = "subsegment"
+    return place
+
+
+def _constant(segment: Segment) -> Constant:
+    owner = segment._owner
+    if owner.constant is None:
+        owner.constant = Constant(owner)
+    return owner.constant
 
 
 def _merge(document: dict[str, Any], constant: dict[str, Any]) -> None:

@@ -97,7 +97,7 @@ WEIGHED_EACH = 8  # a power of two
 """After so many ended subsegments their bytes are looked at: weighing a small trace isn't worth it."""
 
 LATEST = 253_402_300_800.0
-"""No time is later (the year 10000): what claims to be, are milliseconds."""
+"""No time is later (the year 10000): a larger end time is in milliseconds, or none."""
 
 _making = Lock()
 
@@ -635,7 +635,17 @@ class Segment(Entity):
         if not self.start_time:
             if current.get() is not None:
                 self._parent = outer_entity(current)
-            self.begin()
+            # The steps of begin(), without the call.
+            now = ids.wall_clock()
+            mono = ids.monotonic_clock()
+            self._base = base = now - mono
+            if self._trace_id is None:
+                self._trace_id = ids.trace_id(now)
+            self.start_time = base + mono
+            opened = self._owner.open
+            opened[self] = OPEN
+            if len(opened) > MAX_OPEN:
+                self._owner.too_many_open()
         elif self.end_time is not None:
             return self
         current.set(self)

@@ -37,6 +37,11 @@ def pack(batch: list[Entity], limit: int, ledger: Ledger) -> list[Packed]:
         made = document.documents(batch, ledger)
     except RuntimeError:  # another thread still adds to one of them
         return _Packing(batch, limit, ledger, _described(batch, Ledger())).done
+    if len(batch) == 1:
+        each, ending = made[0]
+        data = document.encode(each, ending)
+        if len(data) <= limit:
+            return [(data, 1)]
     packed = []
     for each, ending in made:
         data = document.encode(each, ending)
@@ -102,8 +107,7 @@ class _Packing:
         for entity in reversed(parents_first):
             own = self._own[entity]
             if entity is root:
-                common = document.place(own, entity)
-                own.update(common.fields if common is not None else ())
+                document.place(own, entity)
                 self._add(entity, own, self._limit)
             else:
                 self._add(entity, own, self._limit - len(_independent(entity)))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from .daemon import DaemonAddress, Endpoint
     from .document import Constant
     from .emitters import Emitter
     from .header import TraceHeader
@@ -141,8 +142,9 @@ class Recorder:
 
     def _apply(self, values: Mapping[str, Any]) -> None:
         # What can fail comes first, so that nothing has changed if it does.
-        sampler = _sampler(values)
+        sampler = _sampler(values, self.sampler)
         delivery = {**self._delivery, **{n: v for n, v in values.items() if n in _DELIVERY}}
+        endpoint = _asked_endpoint(sampler or self.sampler, delivery)
         emitters = _emitters(delivery) if delivery != self._delivery else None
         places = _places(values)
         for name in _PLAIN:
@@ -151,6 +153,8 @@ class Recorder:
         self.constant = None
         if sampler is not None:
             self.sampler = sampler
+        if endpoint is not None:
+            self.sampler.direct(endpoint, self.origin)
         if values.get("context") is not None:
             self.context = values["context"]
         if "context_missing" in values:
@@ -169,6 +173,8 @@ class Recorder:
         self.environment = environment
         self.origin = origin
         self.constant = None
+        if _asks_daemon(self.sampler):
+            self.sampler.direct(self.sampler.endpoint, origin)
 
     def override(self, **given: Unpack[settings.Arguments]) -> Callable[[], None]:
         """Change settings, whatever the environment says; gives the function that changes them back.
@@ -478,8 +484,10 @@ class Recorder:
     def segment_ended(self, segment: Segment) -> None:
         """Send a segment that has ended, with what has ended under it. Called by the segment."""
         batch: list[Entity] = [segment]
-        if segment._ended or segment._annotations:
+        if segment._ended or len(segment._annotations) + segment._indexed > MAX_ANNOTATIONS:
             self._take(segment, batch)
+        else:
+            segment._indexed += len(segment._annotations)
         self._send(batch)
         segment._parent = None
 
@@ -706,17 +714,36 @@ class Attached:
         self._context.set(self._before)
 
 
-def _sampler(values: Mapping[str, Any]) -> Any:
+def _sampler(values: Mapping[str, Any], current: Any) -> Any:
     """The sampler that settings ask for, or None for no change. Raises InvalidSamplingRules."""
     if "sampler" not in values and "sampling_rules" not in values:
         return None
-    rules = values.get("sampling_rules")
-    sampler = values.get("sampler")
-    if sampler is None:
-        return LocalSampler(rules)
-    if rules is not None:
-        sampler.load_local_rules(rules)
-    return sampler
+    asked = values.get("sampler")
+    if asked is not None and not isinstance(asked, str):
+        if values.get("sampling_rules") is not None:
+            asked.load_local_rules(values["sampling_rules"])
+        return asked
+    # The two that have a name hand their rules on.
+    local = current.local if _asks_daemon(current) else current
+    if "sampling_rules" in values or not isinstance(local, LocalSampler):
+        local = LocalSampler(values.get("sampling_rules"))
+    if asked == "central" or ("sampler" not in values and _asks_daemon(current)):
+        from .sampling.central import CentralSampler  # not before a program asks for it
+
+        return CentralSampler(local)
+    return local
+
+
+def _asks_daemon(sampler: Any) -> bool:
+    return getattr(sampler, "asks_daemon", None) is True
+
+
+def _asked_endpoint(sampler: Any, delivery: Mapping[str, Any]) -> Endpoint | None:
+    """Where a sampler finds the daemon; None for one that asks no daemon. Raises InvalidAddress."""
+    if not _asks_daemon(sampler):
+        return None
+    address: DaemonAddress = settings.SETTINGS["daemon_address"].value(delivery["daemon_address"])
+    return address.tcp
 
 
 def _places(values: Mapping[str, Any]) -> Callable[..., None] | None:

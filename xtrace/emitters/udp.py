@@ -77,9 +77,11 @@ class UdpEmitter(Emitter):
     def send(self, batch: list[Entity]) -> None:
         """Send the entities; in smaller datagrams if the system refuses large ones."""
         packed = pack(batch, self.max_bytes - len(HEADER), self.ledger)
-        if len(packed) > 1:
-            packed.sort(key=_size, reverse=True)  # if the largest goes out, all do
         try:
+            if len(packed) == 1 and self._socket is not None and not self._is_name:
+                self._send(self._socket, packed[0])  # as it nearly always is
+                return
+            packed.sort(key=_size, reverse=True)  # if the largest goes out, all do
             self.send_documents(packed)
         except _TooLargeHere:
             self.send_documents(pack(batch, self.max_bytes - len(HEADER), self.ledger))

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, TypeAlias
 
-    from ..model import Segment
+    from ..model import Current, Entity, Segment
     from ..recorder import Recorder
 
     Environ: TypeAlias = dict[str, Any]
+    Headers: TypeAlias = list[tuple[str, str]]
     StartResponse: TypeAlias = Callable[..., Any]
     Application: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
     # Called when the response of a sampled request starts, to add what the framework knows: the
@@ -25,7 +26,7 @@ MARK = "xtrace.segment"
 """Key of the environ that holds the request's segment: it is traced already, not once more."""
 
 TRACE_HEADER = "X-Amzn-Trace-Id"
-_NO_BODY = (204, 304)
+_LENGTH = "Content-Length"
 
 
 def check_name(recorder: Recorder) -> None:
@@ -49,198 +50,32 @@ def traced(
         if not recorder.enabled or MARK in environ:
             return application(environ, start_response)
         try:
-            get = environ.get
             segment = incoming_request(
                 recorder,
-                get("HTTP_X_AMZN_TRACE_ID"),
-                get("HTTP_TRACEPARENT"),
-                get("HTTP_HOST") or get("SERVER_NAME"),
-                get("REQUEST_METHOD", ""),
-                get("PATH_INFO", ""),
+                environ.get("HTTP_X_AMZN_TRACE_ID"),
+                environ.get("HTTP_TRACEPARENT"),
+                _asked,
+                environ,
             )
             header = response_header(segment)
-            if segment.sampled:
+            if sampled := segment.sampled:
                 _describe(segment, environ)
         except Exception as error:
             faults.report("wsgi", "A request isn't traced", error)
             return application(environ, start_response)
         environ[MARK] = segment
-        serve = _serve if segment.sampled else _serve_unsampled
-        return serve(
-            application, environ, start_response, segment, (TRACE_HEADER, header), on_response
-        )
+        if sampled:
+            response = _Response(segment, environ, start_response, header, on_response)
+            return response.of(application)
+        return _serve_unsampled(application, environ, start_response, segment, header)
 
     return traced_application
 
 
-def _serve_unsampled(
-    application: Application,
-    environ: Environ,
-    start_response: StartResponse,
-    segment: Segment,
-    header: tuple[str, str],
-    on_response: OnResponse | None,
-) -> Iterable[bytes]:
-    """Nobody asks how long it takes: the segment is current, and that is all."""
-    context = segment._current
-    outside = context.get()
-    context.set(segment)
-    complete = False
-
-    def with_header(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-        nonlocal complete
-        for name, _ in headers:
-            if name == "Content-Length":
-                complete = True
-        return start_response(status, [*headers, header], *exc_info)
-
-    try:
-        body = application(environ, with_header)
-    finally:
-        context.set(outside)
-    if complete or isinstance(body, (list, tuple)):
-        return body
-    return _Body(body, segment, lambda error, sent: None, None)
-
-
-def _serve(
-    application: Application,
-    environ: Environ,
-    start_response: StartResponse,
-    segment: Segment,
-    header: tuple[str, str],
-    on_response: OnResponse | None,
-) -> Iterable[bytes]:
-    context = segment._current
-    outside = context.get()
-    status_code = 0
-    length: int | None = None
-
-    def with_header(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-        nonlocal status_code, length
-        try:
-            status_code = int(status[:3])
-            for name, value in headers:
-                if len(name) == 14 and name.lower() == "content-length":
-                    length = int(value)
-            if on_response is not None:
-                on_response(segment, environ)
-        except Exception as error:
-            faults.report("wsgi", "A response isn't described", error)
-        return start_response(status, [*headers, header], *exc_info)
-
-    def end(error: BaseException | None, sent: int | None) -> None:
-        if segment.end_time is None:
-            if status_code:
-                try:
-                    describe_response(segment, status_code, length if length is not None else sent)
-                except Exception as fault:
-                    faults.report("wsgi", "A response isn't described", fault)
-            segment.__exit__(None, error, None)
-
-    segment.__enter__()
-    try:
-        body = application(environ, with_header)
-    except BaseException as error:
-        status_code = status_code or 500
-        end(error, None)
-        context.set(outside)
-        raise
-    here = context.get()
-    if environ.get("REQUEST_METHOD") == "HEAD" or status_code in _NO_BODY:
-        length = 0
-    if length == 0 or isinstance(body, (list, tuple)):
-        end(None, None)
-        context.set(outside)
-        return body
-    context.set(outside)
-    wrapped = _Body(body, here, end, length)
-    wrapper = environ.get("wsgi.file_wrapper")
-    if isinstance(wrapper, type) and isinstance(body, wrapper):
-        # The server sends the file by itself, if it recognises it.
-        try:
-            body.close = wrapped.close  # type: ignore[attr-defined]
-        except AttributeError:
-            end(None, None)
-        return body
-    return wrapped
-
-
-class _Body:
-    """A response's body. The segment, or what the application left current, is current while the
-    application produces a part; `end` is called with what stopped it, and the bytes that it had.
-    """
-
-    __slots__ = ("_body", "_context", "_end", "_ended", "_here", "_iterator", "_length", "_sent")
-
-    def __init__(
-        self,
-        body: Iterable[bytes],
-        here: Any,
-        end: Callable[[BaseException | None, int | None], None],
-        length: int | None,
-    ) -> None:
-        self._body = body
-        self._here = here
-        self._context = here.segment._current if here is not None else None
-        self._end = end
-        self._ended = False
-        self._length = length
-        self._iterator: Iterator[bytes] | None = None
-        self._sent = 0
-
-    def __iter__(self) -> _Body:
-        return self
-
-    def __next__(self) -> bytes:
-        iterator = self._iterator
-        if iterator is None:
-            iterator = self._iterator = iter(self._body)
-        context = self._context
-        if self._ended or context is None:
-            return next(iterator)
-        outside = context.get()
-        context.set(self._here)
-        try:
-            part = next(iterator)
-            self._sent += len(part)
-            if self._sent == self._length:
-                self._finish(None)
-            return part
-        except StopIteration:
-            self._finish(None)
-            raise
-        except BaseException as error:
-            self._finish(error)
-            raise
-        finally:
-            self._here = context.get()
-            context.set(outside)
-
-    def close(self) -> None:
-        """Called by the server at the end, also when the client has gone."""
-        close = getattr(self._body, "close", None)
-        context = self._context
-        if self._ended or context is None:
-            if close is not None:
-                close()
-            return
-        outside = context.get()
-        context.set(self._here)
-        try:
-            if close is not None:
-                close()
-        except BaseException as error:
-            self._finish(error)
-            raise
-        finally:
-            self._finish(None)
-            context.set(outside)
-
-    def _finish(self, error: BaseException | None) -> None:
-        if not self._ended:
-            self._ended = True
-            self._end(error, self._sent)
+def _asked(environ: Environ) -> tuple[str | None, str, str]:
+    """What names and sampling rules look at: host, method and path."""
+    get = environ.get
+    return get("HTTP_HOST") or get("SERVER_NAME"), get("REQUEST_METHOD", ""), get("PATH_INFO", "")
 
 
 def _describe(segment: Segment, environ: Environ) -> None:
@@ -262,3 +97,199 @@ def _describe(segment: Segment, environ: Environ) -> None:
         get("REMOTE_ADDR"),
         get("HTTP_X_FORWARDED_FOR"),
     )
+
+
+def _serve_unsampled(
+    application: Application,
+    environ: Environ,
+    start_response: StartResponse,
+    segment: Segment,
+    header: str,
+) -> Iterable[bytes]:
+    """Nobody asks how long it takes: the segment is current, and that is all."""
+    sized = False
+
+    def start(status: str, headers: Headers, exc_info: Any = None) -> Any:
+        nonlocal sized
+        sized = _LENGTH in dict(headers)
+        headers = [*headers, (TRACE_HEADER, header)]
+        if exc_info is None:
+            return start_response(status, headers)
+        return start_response(status, headers, exc_info)
+
+    context = segment._current
+    outside = context.get()
+    context.set(segment)
+    try:
+        body = application(environ, start)
+    finally:
+        context.set(outside)
+    return body if sized or isinstance(body, (list, tuple)) else _Body(body, context, segment)
+
+
+class _Body:
+    """A response's body. While the application produces a part of it, the entity is current that
+    was when it returned, or when the last part was done.
+    """
+
+    __slots__ = ("_body", "_context", "_ended", "_here", "_length", "_sent")
+
+    _body: Iterable[bytes]
+    _length: int | None
+
+    def __init__(self, body: Iterable[bytes], context: Current, here: Entity | None) -> None:
+        self._body = body
+        self._context = context
+        self._here = here
+        self._length = None
+        self._sent = 0
+        self._ended = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        context = self._context
+        iterator = iter(self._body)
+        sent = 0
+        while True:
+            outside = context.get()
+            context.set(self._here)
+            try:
+                part = next(iterator)
+                self._sent = sent = sent + len(part)
+                if sent == self._length:
+                    self._end(None)
+            except StopIteration:
+                self._end(None)
+                return
+            except BaseException as error:
+                self._end(error)
+                raise
+            finally:
+                self._here = context.get()
+                context.set(outside)
+            yield part
+            if self._ended:
+                yield from iterator
+                return
+
+    def close(self) -> None:
+        """Called by the server at the end, also when the client has gone."""
+        close = getattr(self._body, "close", None)
+        if self._ended:
+            if close is not None:
+                close()
+            return
+        context = self._context
+        outside = context.get()
+        context.set(self._here)
+        try:
+            if close is not None:
+                close()
+        except BaseException as error:
+            self._end(error)
+            raise
+        finally:
+            self._end(None)
+            context.set(outside)
+
+    def _end(self, error: BaseException | None) -> None:
+        """Called when the body is complete, and with what stopped it."""
+
+
+class _Response(_Body):
+    """The response to a sampled request, from its start to its last byte, where the segment ends."""
+
+    __slots__ = ("_environ", "_header", "_on_response", "_segment", "_start_response", "_status")
+
+    def __init__(
+        self,
+        segment: Segment,
+        environ: Environ,
+        start_response: StartResponse,
+        header: str,
+        on_response: OnResponse | None,
+    ) -> None:
+        self._segment = segment
+        self._environ = environ
+        self._start_response = start_response
+        self._header = header
+        self._on_response = on_response
+        self._status = 0
+        self._length = None
+        self._sent = -1
+        self._ended = False
+
+    def of(self, application: Application) -> Iterable[bytes]:
+        """Serve the request."""
+        segment = self._segment
+        self._context = context = segment._current
+        outside = context.get()
+        segment.__enter__()
+        try:
+            self._body = body = application(self._environ, self._start)
+        except BaseException as error:
+            self._status = self._status or 500
+            self._end(error)
+            raise
+        else:
+            self._here = context.get()
+        finally:
+            context.set(outside)
+        if isinstance(body, (list, tuple)):
+            self._end(None)
+            return body
+        wrapper = self._environ.get("wsgi.file_wrapper")
+        if isinstance(wrapper, type) and isinstance(body, wrapper):
+            # The server sends the file by itself, if it recognises it.
+            self._end_with(body)
+            return body
+        self._sent = 0
+        return self
+
+    def _end_with(self, body: Any) -> None:
+        """End when a body that must stay itself is closed."""
+        close = getattr(body, "close", None)
+
+        def close_and_end() -> None:
+            try:
+                if close is not None:
+                    close()
+            finally:
+                self._end(None)
+
+        try:
+            body.close = close_and_end
+        except AttributeError:
+            self._end(None)
+
+    def _start(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
+        try:
+            self._status = int(status[:3])
+            length = dict(headers).get(_LENGTH)
+            if length is None:
+                length = dict(headers).get(_LENGTH.lower())
+            if length is not None:
+                self._length = int(length)
+            if self._on_response is not None:
+                self._on_response(self._segment, self._environ)
+        except Exception as error:
+            faults.report("wsgi", "A response isn't described", error)
+        headers = [*headers, (TRACE_HEADER, self._header)]
+        if exc_info is None:
+            return self._start_response(status, headers)
+        return self._start_response(status, headers, exc_info)
+
+    def _end(self, error: BaseException | None) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        segment = self._segment
+        if segment.end_time is None:
+            if self._status:
+                length = self._length
+                if length is None and self._sent >= 0:
+                    length = self._sent
+                try:
+                    describe_response(segment, self._status, length)
+                except Exception as fault:
+                    faults.report("wsgi", "A response isn't described", fault)
+            segment.__exit__(None, error, None)

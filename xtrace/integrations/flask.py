@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from .. import faults
 from ..default import recorder as default_recorder
+from ._http import add_route
 from ._wsgi import MARK, check_name, traced
 
 TYPE_CHECKING = False
@@ -60,7 +61,7 @@ def _serve(
 def _add_route(segment: Segment, environ: dict[str, Any]) -> None:
     rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
     if rule is not None:
-        segment.put_annotation("http_route", str(rule.rule))
+        add_route(segment, rule.rule)
 
 
 def _add_exception(sender: Any, exception: BaseException, **extra: Any) -> None:
