@@ -73,6 +73,7 @@ def texts(typed):
         # Broken text before the cursor doesn't matter, nor what follows.
         ("foo ( bar & user = a|", ['"alice"']),
         (')) service("x") { } AND user = b| AND', ['"bob"']),
+        ("user = AND fau|", ["fault"]),
         ("responsetime 'x' service(id(t|", ["type:"]),
     ],
 )
