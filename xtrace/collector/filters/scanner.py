@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_CHARACTERS = 5000
-"""Of an expression. X-Ray takes 2,000 of a group's."""
+"""Of an expression; a limit of ours."""
 
 MAX_DEPTH = 32
 """How deep brackets of any kind may nest."""
