@@ -333,6 +333,41 @@ def test_an_end_before_the_start(full):
     assert full.get_trace_summaries(StartTime=NOW, EndTime=NOW)["TraceSummaries"] == []
 
 
+HOSTILE = {
+    "200 levels": "[" * 200 + "]" * 200,
+    "1000 levels": "[" * 1000 + "]" * 1000,
+    "5 MB": '"' + "x" * 5_000_000 + '"',
+    "an integer of 71 bits": str(2**70),
+    "a zero": r'"\u0000"',
+}
+
+
+@pytest.mark.parametrize("metadata", HOSTILE.values(), ids=HOSTILE)
+def test_documents_that_json_libraries_fear(client, stock, metadata):
+    segment = json.loads(shop_trace(0)[0])
+    document = json.dumps({**segment, "metadata": {"a": {"b": "?"}}}).replace('"?"', metadata)
+    stock([document])
+    (trace,) = client.batch_get_traces(TraceIds=[trace_id(0)])["Traces"]
+    (kept,) = [s["Document"] for s in trace["Segments"] if s["Id"] == span_id(0, 1)]
+    assert metadata in kept  # no parser of Python's reads 1000 levels
+    assert len(client.get_trace_summaries(**WINDOW)["TraceSummaries"]) == 1
+    assert client.get_trace_graph(TraceIds=[trace_id(0)])["Services"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(253_402_300_799, 253_402_300_799.5), (0, 253_402_300_799), (5e8, 4e8)]
+)
+def test_times_at_the_edges(client, stock, start, end):
+    segment = json.loads(shop_trace(0)[0])
+    stock([json.dumps({**segment, "start_time": start, "end_time": end})])
+    ever = {"StartTime": 0, "EndTime": 253_402_300_799}
+    client.get_service_graph(**ever)
+    client.get_time_series_service_statistics(**ever)
+    for range_type in ("TraceId", "Event", "Service"):
+        client.get_trace_summaries(**ever, TimeRangeType=range_type)
+    assert client.batch_get_traces(TraceIds=[trace_id(0)])["Traces"]
+
+
 # -- graphs and statistics
 
 

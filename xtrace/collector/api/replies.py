@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from uuid import uuid4
 
-import orjson
 from starlette.responses import Response
+
+from ..documents import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,18 +15,10 @@ if TYPE_CHECKING:
     from .errors import ApiError
 
 
-def encoded(content: Any) -> bytes:
-    """Content as JSON. What orjson refuses, integers past 64 bits and lone surrogates, goes too."""
-    try:
-        return orjson.dumps(content)
-    except TypeError:
-        return json.dumps(content, separators=(",", ":")).encode()
-
-
 def reply(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """An answer."""
     return Response(
-        encoded(content),
+        encode(content),
         status,
         {"x-amzn-RequestId": str(uuid4()), **(headers or {})},
         media_type="application/json",

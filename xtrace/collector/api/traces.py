@@ -5,10 +5,10 @@ from __future__ import annotations
 import zlib
 
 from .. import graph
+from ..documents import encode
 from ..store import RangeType, Window
 from . import tokens
 from .errors import invalid
-from .replies import encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _trace(trace: Trace) -> Members:
 
 def segments(trace: Trace) -> list[Members]:
     """The compiled documents of a trace, each as text."""
-    return [{"Id": part.id, "Document": encoded(part.document).decode()} for part in trace.parts]
+    return [{"Id": part.id, "Document": encode(part.document).decode()} for part in trace.parts]
 
 
 def get_trace_summaries(service: Service, input: Members) -> Members:
