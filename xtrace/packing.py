@@ -48,7 +48,7 @@ def pack(batch: list[Entity], limit: int, ledger: Ledger) -> list[Packed]:
         if len(data) > limit:
             # Described anew, because subsegments are inside now; what is repaired was counted.
             return _Packing(batch, limit, ledger, _described(batch, Ledger())).done
-        packed.append((data, len(batch) if len(made) == 1 else _entities(each)))
+        packed.append((data, _entities(each) if "subsegments" in each else 1))
     return packed
 
 
@@ -62,7 +62,7 @@ def _described(batch: list[Entity], ledger: Ledger) -> dict[Entity, dict[str, An
 
 
 def _entities(made: dict[str, Any]) -> int:
-    return 1 + sum(map(_entities, made["subsegments"])) if "subsegments" in made else 1
+    return 1 + sum(map(_entities, made.get("subsegments", ())))
 
 
 class _Piece(NamedTuple):
