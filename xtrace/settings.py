@@ -143,6 +143,23 @@ def _has(*methods: str) -> Callable[[Setting, Any], Any]:
     return check
 
 
+SAMPLERS = ("local", "central")
+"""Samplers that have a name."""
+
+
+def _sampler(setting: Setting, value: Any) -> Any:
+    if isinstance(value, str):
+        name = value.strip().lower()
+        if name in SAMPLERS:
+            return name
+        raise setting.wrong(
+            value, "Write 'local' or 'central', or give an object with should_trace()."
+        )
+    if value is None or callable(getattr(value, "should_trace", None)):
+        return value
+    raise setting.wrong(value, "Give an object with should_trace(). Or write 'local' or 'central'.")
+
+
 def _pattern_or(
     check: Callable[[Setting, Any], Any],
 ) -> Callable[[Setting, Any], Any]:
@@ -201,8 +218,10 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "sampler",
             None,
-            "An object with should_trace(request), in place of the rules.",
-            _has("should_trace"),
+            "Whose rules decide: 'local', or 'central' for those that the daemon hands out; or an "
+            "object with should_trace(request). None: 'local'.",
+            _sampler,
+            "XTRACE_SAMPLER",
         ),
         Setting(
             "daemon_address",

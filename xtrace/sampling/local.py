@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from .rules import Rule
+
 
 class LocalSampler:
     """Decides by the first matching rule: its reservoir first, then its rate.
@@ -46,6 +48,10 @@ class LocalSampler:
             return True
         recorded: bool = ids.random_fraction() < rule.rate
         return recorded
+
+    def explain(self, request: Mapping[str, Any]) -> list[tuple[Rule, dict[str, str | None]]]:
+        """The rules in order, with what the request says in the fields that speak against each."""
+        return self._matcher.explain(request)
 
     def __str__(self) -> str:
         return f"local ({self.source})"

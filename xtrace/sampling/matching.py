@@ -39,6 +39,11 @@ def said(request: Mapping[str, Any], field: str) -> str | None:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
+def rarely_said(field: str) -> bool:
+    """Whether integrations leave this out of their requests."""
+    return field in ("service_type", "resource_arn") or field.startswith(ATTRIBUTE)
+
+
 def must_be_said(field: str) -> bool:
     """Whether a request that doesn't say this is left out by a rule that asks for it.
 
@@ -66,24 +71,29 @@ class Matcher(dict["object", "Any"]):
     rules: in order, each with its patterns by field of the request; "*" stands for any text, "?"
     for one character; upper and lower case are the same.
     otherwise: what is found where no rule matches.
+    process: what requests say unless they say otherwise; may change later.
     """
 
     # Paths are many, hosts and methods few. So the rules that a request may fall under if it were
     # not for its path are remembered too, and a new path is compared with those.
 
-    __slots__ = ("_allowed", "_names", "_otherwise", "_rules", "key")
+    __slots__ = ("_allowed", "_names", "_otherwise", "_process", "_rules", "key")
 
     def __init__(
-        self, rules: Sequence[tuple[Mapping[str, str], object]], otherwise: object = None
+        self,
+        rules: Sequence[tuple[Mapping[str, str], object]],
+        otherwise: object = None,
+        process: Mapping[str, str] | None = None,
     ) -> None:
         self._rules = [_Rule(patterns, rule) for patterns, rule in rules]
         self._otherwise = otherwise
+        self._process = process if process is not None else {}
         self._allowed: dict[object, _Allowed] = {}
         fields = {field for rule in self._rules for field in rule.tests}
         # At least two, the path last: every key is a tuple.
         self._names = [*sorted(fields - {"path"} or {"method"}), "path"]
         self.key: Callable[[Mapping[str, Any]], object]
-        if any(map(must_be_said, fields)):
+        if any(map(rarely_said, fields)):
             self.key = self._key
         elif fields:
             self.key = itemgetter(*self._names)
@@ -92,7 +102,11 @@ class Matcher(dict["object", "Any"]):
             self[True] = self[False] = rules[0][1] if rules else otherwise
 
     def _key(self, request: Mapping[str, Any]) -> tuple[str | None, ...]:
-        return tuple([said(request, name) for name in self._names])
+        return tuple([self._said(request, name) for name in self._names])
+
+    def _said(self, request: Mapping[str, Any], name: str) -> str | None:
+        text = said(request, name)
+        return self._process.get(name) if text is None else text
 
     def find(self, request: Mapping[str, Any] | None) -> Any:
         """The first rule for a request that may lack anything, or say it otherwise than as text."""
@@ -130,7 +144,7 @@ class Matcher(dict["object", "Any"]):
 
     def explain(self, request: Mapping[str, Any]) -> list[tuple[Any, dict[str, str | None]]]:
         """Each rule in order, with what the request says in the fields that speak against it."""
-        heard = {name: said(request, name) for name in self._names}
+        heard = {name: self._said(request, name) for name in self._names}
         return [
             (rule.found, {name: heard[name] for name in rule.refused(heard)})
             for rule in self._rules

@@ -9,6 +9,8 @@ from weakref import WeakSet
 from .. import ids
 
 NEVER = -1.0
+TAKEN = "taken"
+BORROWED = "borrowed"
 
 
 class Reservoir:
@@ -49,6 +51,45 @@ class Reservoir:
     def after_fork(self) -> None:
         """A thread that is gone may have held the lock."""
         self._lock = Lock()
+
+
+class SharedReservoir(Reservoir):
+    """This process's share of a reservoir: what the daemon granted it, until when.
+
+    Without a share, one request of each second is borrowed if there is a reservoir at all.
+    """
+
+    __slots__ = ("_quota", "_until", "borrows")
+
+    def __init__(self, borrows: bool) -> None:
+        super().__init__(0)
+        self.borrows = borrows
+        self._quota: float | None = None
+        self._until = 0.0
+
+    def grant(self, quota: float | None, until: float | None) -> None:
+        """What the daemon says: requests of each second, and the end in seconds since the epoch.
+
+        None: as it was.
+        """
+        with self._lock:
+            self._quota = self._quota if quota is None else quota
+            self._until = self._until if until is None else until
+            self.spent_in = NEVER  # there may be more now
+
+    def draw(self) -> str | None:
+        """TAKEN or BORROWED if one more request fits into this second, which is counted then."""
+        with self._lock:
+            now = ids.wall_clock()
+            if self._quota is not None and now <= self._until:
+                return TAKEN if self._take(now // 1.0, self._quota) else None
+            return BORROWED if self._take(now // 1.0, self.borrows) else None
+
+    def after_fork(self) -> None:
+        """The share is the parent's."""
+        super().after_fork()
+        self._quota = None
+        self.spent_in = NEVER
 
 
 _reservoirs: WeakSet[Reservoir] = WeakSet()

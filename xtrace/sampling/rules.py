@@ -42,8 +42,11 @@ class Rule:
         self.rate = rate
         self.reservoir = Reservoir(fixed_target) if fixed_target else None
 
+    def __str__(self) -> str:
+        return f"{self.name!r}: {self.fixed_target:g} a second, then {100 * self.rate:g} %"
+
     def __repr__(self) -> str:
-        return f"<Rule {self.name!r}: {self.fixed_target}/s, then {self.rate:.0%}>"
+        return f"<Rule {self}>"
 
 
 class Rules:
