@@ -107,7 +107,7 @@ class UdpEmitter(Emitter):
             if another is not None:
                 self._send(another, packed, may_retry=False)
             else:
-                reason = _REASONS.get(getattr(error, "errno", None) or 0, UNREACHABLE)
+                reason = _REASONS.get(_code(error), UNREACHABLE)
                 self.ledger.drop(reason, entities, recorded=entities)
         else:
             self._last = packed
@@ -115,7 +115,7 @@ class UdpEmitter(Emitter):
 
     def _recover(self, error: Exception, size: int) -> socket.socket | None:
         """The socket with which to try once more after a send failed, or None if that's no use."""
-        code = getattr(error, "errno", None)
+        code = _code(error)
         if code in (errno.EAGAIN, errno.ENOBUFS):
             return None
         # Its size, not the setting: another thread may have learned this meanwhile.
@@ -259,7 +259,8 @@ class UdpEmitter(Emitter):
     def settle(self) -> None:
         """Ask the socket whether the last datagram was refused."""
         sock = self._socket
-        if sock is not None:
+        # Asking takes the error away, so it must not be another's socket under our old number.
+        if sock is not None and _inode(sock) == self._inode:
             try:
                 if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED:
                     self._recall_last()
@@ -313,6 +314,11 @@ def _inode(sock: socket.socket) -> int:
         return os.fstat(sock.fileno()).st_ino
     except OSError:  # it was closed, or this is Windows, where sockets aren't files
         return 0
+
+
+def _code(error: Exception) -> int:
+    code = getattr(error, "errno", None)
+    return code if isinstance(code, int) else 0
 
 
 def _size(packed: Packed) -> int:
