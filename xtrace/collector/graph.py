@@ -171,14 +171,16 @@ class Rollup:
     """
 
     __slots__ = (
+        "_ends",
+        "_outline",
+        "_packed",
+        "_starts",
         "buckets",
         "counts",
-        "ends",
         "later",
         "microseconds",
         "received",
         "roots",
-        "starts",
         "subject",
     )
 
@@ -190,8 +192,38 @@ class Rollup:
         self.microseconds = 0
         self.buckets: dict[int, int] = {}
         self.later: dict[int, int] = {}
-        self.starts: dict[int, int] = {}
-        self.ends: dict[int, int] = {}
+        self._starts: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
+        # The starts and ends as they were packed: two thirds of a busy rollup, and whoever only
+        # reads it needs no more of them than the outline, the first start and the last end.
+        self._packed: bytes | None = None
+        self._outline: tuple[int, int] | None = None
+
+    @property
+    def starts(self) -> dict[int, int]:
+        """Count of observations by the second in which they start."""
+        self._unpack_seconds()
+        return self._starts
+
+    @property
+    def ends(self) -> dict[int, int]:
+        """Count of observations by the second by which they have ended."""
+        self._unpack_seconds()
+        return self._ends
+
+    @property
+    def outline(self) -> tuple[int, int] | None:
+        """First start and last end, None if there are none."""
+        if self._packed is None and self._starts:
+            return min(self._starts), max(self._ends)
+        return self._outline
+
+    def _unpack_seconds(self) -> None:
+        if self._packed is not None:
+            starts, started, ends, ended = orjson.loads(self._packed)
+            self._starts = dict(zip(starts, started, strict=True))
+            self._ends = dict(zip(ends, ended, strict=True))
+            self._packed = self._outline = None
 
     def add(self, seen: Observation, times: int = 1) -> None:
         """Add an observation; times=-1 takes it away."""
@@ -258,30 +290,32 @@ class Rollup:
 
     def pack(self) -> bytes:
         """What it holds, without the subject, as bytes."""
-        return orjson.dumps(
-            [
-                self.counts,
-                self.roots,
-                self.received,
-                str(self.microseconds),  # JSON has 64 bits, centuries add up
-                *_flat(self.buckets),
-                *_flat(self.later),
-                *_flat(self.starts),
-                *_flat(self.ends),
-            ]
-        )
+        head = [
+            self.counts,
+            self.roots,
+            self.received,
+            str(self.microseconds),  # JSON has 64 bits, centuries add up
+            self.outline,
+            *_flat(self.buckets),
+            *_flat(self.later),
+        ]
+        seconds = orjson.dumps([*_flat(self.starts), *_flat(self.ends)])
+        return orjson.dumps(head) + b"\n" + seconds
 
     @classmethod
     def unpack(cls, subject: Subject, data: bytes) -> Rollup:
         """The rollup that was packed."""
         made = cls(subject)
-        counts, roots, received, microseconds, *maps = orjson.loads(data)
+        head, _, seconds = data.partition(b"\n")
+        counts, roots, received, microseconds, outline, *maps = orjson.loads(head)
         made.counts, made.roots, made.received = counts, roots, received
         made.microseconds = int(microseconds)
         made.buckets = dict(zip(maps[0], maps[1], strict=True))
-        made.later = dict(zip(maps[2], maps[3], strict=True))
-        made.starts = dict(zip(maps[4], maps[5], strict=True))
-        made.ends = dict(zip(maps[6], maps[7], strict=True))
+        if maps[2]:
+            made.later = dict(zip(maps[2], maps[3], strict=True))
+        made._packed = seconds
+        if outline is not None:
+            made._outline = (outline[0], outline[1])
         return made
 
 
@@ -336,15 +370,15 @@ def added_up(rollups: Iterable[Rollup]) -> list[Rollup]:
     """One rollup for each subject, for reading: of starts and ends it keeps the first and last."""
     totals: dict[Subject, Rollup] = {}
     for each in rollups:
-        if not each.starts:
+        outline = each.outline
+        if outline is None:
             continue
+        start, end = outline
         total = totals.get(each.subject)
         if total is None:
             total = totals[each.subject] = Rollup(each.subject)
-            start, end = min(each.starts), max(each.ends)
         else:
-            start = min(min(each.starts), *total.starts)
-            end = max(max(each.ends), *total.ends)
+            start, end = min(start, *total._starts), max(end, *total._ends)
         total.counts = [a + b for a, b in zip(total.counts, each.counts, strict=True)]
         total.roots += each.roots
         total.received += each.received
@@ -352,8 +386,8 @@ def added_up(rollups: Iterable[Rollup]) -> list[Rollup]:
         _count_all(total.buckets, each.buckets)
         if each.later:
             _count_all(total.later, each.later)
-        total.starts = {start: 1}
-        total.ends = {end: 1}
+        total._starts = {start: 1}
+        total._ends = {end: 1}
     return list(totals.values())
 
 
@@ -398,8 +432,8 @@ def services(rollups: Iterable[Rollup]) -> list[dict[str, Any]]:
             "Type": node.type,
             "State": "active" if seen is not None and seen.received else "unknown",
             "Root": seen is not None and seen.roots > 0,
-            "StartTime": float(min(min(each.starts) for each in about)),
-            "EndTime": float(max(max(each.ends) for each in about)),
+            "StartTime": float(min(each.outline[0] for each in about if each.outline)),
+            "EndTime": float(max(each.outline[1] for each in about if each.outline)),
             "Edges": [_edge(edge, numbers) for edge in leaving],
         }
         if node.type != CLIENT:
@@ -420,10 +454,11 @@ def _order(node: NodeKey) -> tuple[bool, str, str, str]:
 def _edge(edge: Rollup, numbers: dict[NodeKey, int]) -> dict[str, Any]:
     subject = edge.subject
     assert isinstance(subject, Edge)
+    first, last = edge.outline or (0, 0)
     made: dict[str, Any] = {
         "ReferenceId": numbers[subject.target],
-        "StartTime": float(min(edge.starts)),
-        "EndTime": float(max(edge.ends)),
+        "StartTime": float(first),
+        "EndTime": float(last),
         "SummaryStatistics": statistics(edge),
         "ResponseTimeHistogram": [] if subject.link else _histogram(edge.buckets),
         "Aliases": [],
