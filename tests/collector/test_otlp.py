@@ -6,9 +6,11 @@ import base64
 import copy
 import gzip
 import json
+import socket
 import subprocess
 import sys
 import time
+from http.client import HTTPConnection
 
 import jsonschema_rs
 import pytest
@@ -21,7 +23,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from tests.conftest import SCHEMA
-from xtrace.collector import otlp
+from tests.helpers import eventually
+from xtrace.collector import otlp, running
 from xtrace.collector.otlp import stacktraces
 from xtrace.collector.otlp.spans import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER
 
@@ -893,6 +896,11 @@ def test_old_spans_are_rejected():
     assert converted(request(span()), now=NOW + 13 * 86_400).documents
 
 
+def test_a_span_of_another_age_does_not_refuse_the_others():
+    done = converted(request(span(), span(startTimeUnixNano="1", endTimeUnixNano="2")))
+    assert (len(done.documents), len(done.rejected)) == (1, 1)
+
+
 def test_the_time_is_the_clocks_unless_told():
     now = int(time.time() * 1e9)
     body = json.dumps(request(span(startTimeUnixNano=now, endTimeUnixNano=now))).encode()
@@ -1174,3 +1182,45 @@ def test_datagrams_that_are_something_else(body):
     assert otlp.is_datagram(body) == body.startswith(b"T1")
     with pytest.raises(otlp.OtlpError):
         otlp.from_datagram(body)
+
+
+# -- through a collector -----------------------------------------------------------------------
+
+
+def test_a_collector_takes_it_over_http_and_udp():
+    now = int(time.time() * 1e9)
+    times = {"startTimeUnixNano": str(now - 10**8), "endTimeUnixNano": str(now)}
+    as_dict = request(span(**times), span(spanId=""), resource={"service.name": "cart"})
+    call = span({"peer.service": "mail"}, CLIENT, spanId=PARENT, parentSpanId=SPAN, **times)
+    message = ExportTraceServiceRequest()
+    good = request(call)
+    for each in good["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+        for name in ("traceId", "spanId", "parentSpanId"):
+            each[name] = base64.b64encode(bytes.fromhex(each[name])).decode()
+    json_format.ParseDict(good, message)
+    with running() as collector:
+
+        def post(body, **headers):
+            connection = HTTPConnection(*collector.http_endpoint)
+            connection.request("POST", "/v1/traces", body, headers)
+            response = connection.getresponse()
+            found = response.status, response.headers["Content-Type"], response.read()
+            connection.close()
+            return found
+
+        status, media_type, body = post(json.dumps(as_dict).encode(), **{"Content-Type": JSON})
+        assert (status, media_type) == (200, JSON)
+        assert json.loads(body)["partialSuccess"]["rejectedSpans"] == "1"
+        packed = gzip.compress(message.SerializeToString())
+        headers = {"Content-Type": PROTOBUF, "Content-Encoding": "gzip"}
+        assert post(packed, **headers) == (200, PROTOBUF, b"")
+        assert post(b"{", **{"Content-Type": JSON})[0] == 400
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            datagram = b'{"format":"json","version":1}\nT1S' + base64.b64encode(
+                message.SerializeToString().replace(bytes.fromhex(PARENT), b"\x07" * 8)
+            )
+            sender.sendto(datagram, collector.endpoint)
+        eventually(lambda: collector.stored == 3)
+        collector.flush()
+        (trace,) = collector.store.traces([XRAY_TRACE])
+    assert {part.name for part in trace.parts} == {"cart", "mail"}

@@ -96,10 +96,12 @@ def documents(
     if count > MAX_SPANS:
         raise OtlpError(f"The request has {count} spans, more than {MAX_SPANS}.")
     _check_resources(batches)
-    starts = [span.start for batch in batches for span in batch.spans]
+    now = ids.wall_clock() if now is None else now
+    every = (span for batch in batches for span in batch.spans)
+    starts = [span.start for span in every if not _out_of_time(span, now)]
     if starts and max(starts) - min(starts) > MAX_SECONDS_APART * 10**9:
         raise OtlpError("The spans of the request start more than 24 hours apart.")
-    return _converted(batches, ids.wall_clock() if now is None else now)
+    return _converted(batches, now)
 
 
 def is_datagram(body: bytes) -> bool:
@@ -164,11 +166,14 @@ def _converted(batches: Iterable[Batch], now: float | None, sampled: bool = True
 def _beyond_limits(span: Span, now: float | None) -> str | None:
     if len(orjson.dumps(span, default=tuple)) > MAX_SPAN_BYTES:
         return f"the span has more than {MAX_SPAN_BYTES} bytes"
-    if now is not None:
-        if max(span.start, span.end) / 1e9 > now + MAX_SECONDS_AHEAD:
-            return "the span's times are more than 2 hours ahead"
-        if span.start / 1e9 < now - MAX_SECONDS_BACK:
-            return "startTimeUnixNano is more than 14 days back"
+    return None if now is None else _out_of_time(span, now)
+
+
+def _out_of_time(span: Span, now: float) -> str | None:
+    if max(span.start, span.end) / 1e9 > now + MAX_SECONDS_AHEAD:
+        return "the span's times are more than 2 hours ahead"
+    if span.start / 1e9 < now - MAX_SECONDS_BACK:
+        return "startTimeUnixNano is more than 14 days back"
     return None
 
 
