@@ -17,8 +17,8 @@ PACKAGE = Path(xtrace.__file__).parent
 # or beside it. What stands in one line is one room.
 FLOORS = [
     ["_version", "errors"],
-    ["daemon", "faults", "header", "ids", "ledger", "redaction", "values", "waterfall"],
-    ["cause", "naming", "settings"],
+    ["daemon", "faults", "header", "ids", "ledger", "redaction", "values"],
+    ["cause", "naming", "settings", "waterfall"],
     ["model"],
     ["context", "document", "noop"],
     ["decorator", "environment", "packing", "sampling"],

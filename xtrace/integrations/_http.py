@@ -102,9 +102,14 @@ def incoming_request(
     if recorder.naming is None:
         if came_in.sampled is False:
             # What in_segment() comes to, in a third of the steps: most requests are of this kind.
-            name = recorder.service or UNNAMED
-            current = recorder._context
-            return UnsampledSegment(name, recorder, current, came_in.root, came_in.parent, came_in)
+            return UnsampledSegment(
+                recorder.service or UNNAMED,
+                recorder,
+                recorder._context,
+                came_in.root,
+                came_in.parent,
+                came_in,
+            )
         if came_in.sampled or not recorder.sampling:
             return recorder.in_segment(recorder.service, header=came_in)
     host, method, path = asked(source)
