@@ -267,6 +267,14 @@ def test_calls_of_untraced_services_are_inferred():
     assert [part.id for part in again.parts] == [part.id for part in trace.parts]
 
 
+def test_parts_stand_by_their_start_inferred_ones_too():
+    trace = compiled(
+        minimal(id=ident(3), name="late", start_time=NOON + 0.75),
+        minimal(subsegments=[sub(2, 0.5, namespace="remote", name="between")]),
+    )
+    assert [part.name for part in trace.parts] == ["front", "between", "late"]
+
+
 def test_the_callees_own_segment_replaces_what_was_inferred():
     caller = minimal(subsegments=[sub(2, 0.1, 0.9, namespace="remote", error=True)])
     callee = minimal(
