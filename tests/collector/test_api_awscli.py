@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -119,3 +121,35 @@ def test_create_sampling_rule(aws):
     said = aws("create-sampling-rule", "--sampling-rule", json.dumps(RULE), fails=True)
     assert "there is a rule 'checkout' already" in said
     aws("delete-sampling-rule", "--rule-name", RULE["RuleName"])
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "collector.md"
+
+
+def commands():
+    """The commands of the page that ask a collector, in their order."""
+    blocks = re.findall(r"^```console\n(.*?)^```$", DOCS.read_text(), re.MULTILINE | re.DOTALL)
+    found = [command for block in blocks for command in re.split(r"^\$ ", block, flags=re.M)[1:]]
+    return [command for command in found if command.startswith(("aws", "curl", "export"))]
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl isn't installed")
+def test_the_commands_of_the_page_work(tmp_path):
+    listed = commands()
+    assert len(listed) == 8
+    # What curl prints stands below its command.
+    listed = [command.split("\n{")[0].strip() for command in listed]
+    with running() as collector:
+        script = "\n".join(["set -e", *listed]).replace("http://127.0.0.1:2000", collector.url)
+        done = subprocess.run(
+            ["bash", "-c", script],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env={"PATH": f"{AWS.parent}:{os.environ['PATH']}", "HOME": str(tmp_path)},
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert '{"UnprocessedTraceSegments":[]}' in done.stdout
+        assert '"Id":"1-5759e988-bd862e3fe1be46a994272793"' in done.stdout
+        assert '"RuleName":"checkout"' in done.stdout
+        assert '"received":1,"stored":1,' in done.stdout
