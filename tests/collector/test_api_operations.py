@@ -129,6 +129,13 @@ def test_more_than_a_page_of_traces_by_their_ids(full, monkeypatch):
     assert [page["UnprocessedTraceIds"] for page in pages] == [[], [], [], ["1-x"]]
 
 
+def test_a_page_of_large_traces_is_shorter(full, monkeypatch):
+    monkeypatch.setattr(traces, "BYTES_PER_PAGE", 1)
+    asked = [trace_id(number) for number in range(35)]
+    pages = list(full.get_paginator("batch_get_traces").paginate(TraceIds=asked))
+    assert [len(page["Traces"]) for page in pages] == [10, 10, 10, 5]
+
+
 def test_summaries_of_all_traces_in_a_window(full):
     pages = list(full.get_paginator("get_trace_summaries").paginate(**WINDOW))
     assert len(pages) > 1

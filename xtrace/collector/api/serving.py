@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 HEAD_SECONDS = 10.0
 """How long a request's head may take to arrive, from its first byte or the connection on."""
 
+READ_SECONDS = 60.0
+"""How long a client may leave an answer unread that fills the buffers."""
+
 KEEP_ALIVE_SECONDS = 15
 MAX_CONNECTIONS = 250
 MAX_HEAD_BYTES = 64 * 1024
@@ -33,9 +36,10 @@ _LOG = logging.getLogger("xtrace.collector")
 
 
 class _Protocol(H11Protocol):
-    """uvicorn's, which lets a client take all the time in the world for a request's head."""
+    """uvicorn's, which would let a client take all the time in the world to send and to read."""
 
     _patience: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -47,7 +51,21 @@ class _Protocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()
+        self._is_read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._is_read()
+        super().resume_writing()
+
+    def _is_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _watch(self) -> None:
         """Run the clock while a head is due: h11 is idle until it has the whole of one."""

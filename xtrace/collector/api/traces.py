@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     Members: TypeAlias = dict[str, Any]
 
 TRACES_PER_PAGE = 100
+TRACES_AT_ONCE = 10
+BYTES_PER_PAGE = 4 * 1024 * 1024
+"""Of documents: no more traces are added to a page that has so much."""
+
 SUMMARIES_PER_PAGE = 100
 
 MAX_GRAPH_TRACES = 1000
@@ -50,16 +54,21 @@ def put_telemetry_records(service: Service, input: Members) -> Members:
 def batch_get_traces(service: Service, input: Members) -> Members:
     """Compiled traces by their ids."""
     ids = list(dict.fromkeys(input["TraceIds"]))
-    start = int(tokens.cursor("BatchGetTraces", input) or 0)
-    asked = ids[start : start + TRACES_PER_PAGE]
-    found = service.store.traces(asked)
-    known = {trace.id for trace in found}
-    answer: Members = {
-        "Traces": [_trace(trace) for trace in found],
-        "UnprocessedTraceIds": [id for id in asked if id not in known],
-    }
-    if start + TRACES_PER_PAGE < len(ids):
-        answer["NextToken"] = tokens.token("BatchGetTraces", input, str(start + TRACES_PER_PAGE))
+    at = int(tokens.cursor("BatchGetTraces", input) or 0)
+    end = min(len(ids), at + TRACES_PER_PAGE)
+    found: list[Members] = []
+    unknown: list[str] = []
+    size = 0
+    while at < end and size < BYTES_PER_PAGE:
+        some = ids[at : min(end, at + TRACES_AT_ONCE)]
+        made = {trace.id: _trace(trace) for trace in service.store.traces(some)}
+        found += made.values()
+        unknown += [id for id in some if id not in made]
+        size += sum(len(s["Document"]) for trace in made.values() for s in trace["Segments"])
+        at += len(some)
+    answer: Members = {"Traces": found, "UnprocessedTraceIds": unknown}
+    if at < len(ids):
+        answer["NextToken"] = tokens.token("BatchGetTraces", input, str(at))
     return answer
 
 
