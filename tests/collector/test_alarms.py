@@ -150,6 +150,22 @@ def test_each_entry_has_its_own_periods(nodes):
     assert [c.node for c in watched.evaluate(START + 125)] == [SHOP, TABLE]
 
 
+def test_entries_of_one_period_length_look_back_differently_far(nodes):
+    watched = alarms(nodes, entries=[{"name": "cart", "periods": 3}], fault_percent=5)
+    nodes.put(START, requests(faults=10), requests(node=TABLE, faults=10))
+    nodes.put(START + 60, requests(), requests(node=TABLE))
+    watched.evaluate(START + 125)
+    states = {each["node"]["name"]: each for each in watched.as_dict()["alarms"]}
+    assert [len(states[name]["values"]) for name in ("shop", "cart")] == [1, 3]
+
+
+def test_all_periods_must_be_above_unless_told(nodes):
+    entries = [{"name": "a", "periods": 4}, {"name": "b", "breaching": 1}]
+    default = {"fault_percent": 5, "periods": 3, "breaching": 2}
+    found = load({"default": default, "nodes": entries}).entries
+    assert [(each.periods, each.breaching) for each in found] == [(4, 4), (3, 1), (3, 2)]
+
+
 def test_few_requests_are_no_value(nodes):
     watched = alarms(nodes, fault_percent=5, minimum_requests=10)
     nodes.put(START, requests(9, faults=9))

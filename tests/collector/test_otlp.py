@@ -1112,6 +1112,62 @@ def test_both_encodings_give_the_same_valid_documents(made):
     assert count - len(from_protobuf.rejected) <= len(from_protobuf.documents)
 
 
+def both(attribute):
+    """The metadata that an attribute's AnyValue becomes in either encoding, which is the same."""
+    made = ExportTraceServiceRequest(
+        resource_spans=[
+            {
+                "scope_spans": [
+                    {
+                        "spans": [
+                            {
+                                "trace_id": bytes.fromhex(TRACE),
+                                "span_id": bytes.fromhex(SPAN),
+                                "start_time_unix_nano": START,
+                                "attributes": [{"key": "a", "value": attribute}],
+                            }
+                        ]
+                    }
+                ]
+            }
+        ]
+    )
+    (document,) = otlp.documents(made.SerializeToString(), PROTOBUF, now=NOW).documents
+    assert otlp.documents(as_json(made), JSON, now=NOW).documents == [document]
+    return json.loads(document)["metadata"]["default"]["a"]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "kept"),
+    [
+        ({"double_value": float("nan")}, "NaN"),
+        ({"double_value": float("inf")}, "Infinity"),
+        ({"double_value": float("-inf")}, "-Infinity"),
+        ({"double_value": 1.0}, 1.0),
+        ({"int_value": -(2**63)}, -(2**63)),
+        ({"bytes_value": b"\xff\xfe"}, "//4="),
+        ({"bool_value": False}, False),
+        ({}, None),
+        ({"kvlist_value": {"values": [{"key": "k", "value": {"int_value": 1}}]}}, {"k": 1}),
+    ],
+)
+def test_values(attribute, kept):
+    assert repr(both(attribute)) == repr(kept)
+
+
+@pytest.mark.parametrize("levels", [31, 32, 33, 40])
+def test_values_that_nest_too_deep_end_in_a_mark(levels):
+    attribute = {"int_value": 1}
+    for _ in range(levels):
+        attribute = {"array_value": {"values": [attribute]}}
+    found = both(attribute)
+    depth = 0
+    while isinstance(found, list):
+        (found,) = found
+        depth += 1
+    assert (depth, found) == ((levels, 1) if levels <= 32 else (32, "[nested too deep]"))
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
