@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from threading import Event
 
 import pytest
@@ -81,3 +82,34 @@ def test_a_port_that_is_taken_is_an_error():
     with pytest.raises(OSError, match="in use"):
         Receiver(first.endpoint, lambda documents: None)
     first._socket.close()
+
+
+def test_what_is_no_document_is_shown_to_whoever_wants_to_know():
+    refused, done = [], Event()
+
+    def refuse(datagram):
+        refused.append(datagram)
+        done.set()
+
+    receiver = Receiver(("127.0.0.1", 0), lambda documents: None, refuse)
+    receiver.start()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"nonsense", receiver.endpoint)
+    assert done.wait(10)
+    receiver.stop()
+    assert refused == [b"nonsense"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells")
+def test_what_the_kernel_drops_is_counted():
+    receiver = Receiver(("127.0.0.1", 0), lambda documents: None)
+    receiver._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for _ in range(100):  # nobody receives yet
+            sender.sendto(b'{"format":"json","version":1}\n' + b"x" * 1000, receiver.endpoint)
+    assert 0 < receiver.kernel_drops < 100
+    lost = receiver.kernel_drops
+    receiver.start()
+    receiver.stop()
+    assert receiver.kernel_drops == lost
+    assert receiver.received == 100 - lost

@@ -48,10 +48,11 @@ def derive(trace_id: str, contents: Sequence[dict[str, Any]]) -> Derived:
     seen = observations(trace)
     root = trace.root
     values: set[tuple[str, str]] = {("user", user) for user, _ in trace.users}
-    has_inferred = False
+    has_inferred = has_throttle = False
     parts = []
     for part in trace.parts:
         has_inferred = has_inferred or part.inferred
+        has_throttle = has_throttle or part.throttle
         if part.availability_zone is not None:
             values.add(("availabilityzone", part.availability_zone))
         if part.instance_id is not None:
@@ -82,7 +83,7 @@ def derive(trace_id: str, contents: Sequence[dict[str, Any]]) -> Derived:
             int(root is not None and root.ok),
             int(root is not None and root.error),
             int(root is not None and root.fault),
-            int(told["HasThrottle"]),
+            int(has_throttle),
             int(trace.partial),
             int(has_inferred),
             *(_http(root) if root is not None else (None,) * 5),

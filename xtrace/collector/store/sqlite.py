@@ -464,7 +464,7 @@ class _Question:
         self._range = "1"
         self._range_parameters: tuple[Any, ...] = ()
         if range_type is RangeType.TRACE_ID:
-            self._low = window.start // 1  # the times in ids are whole seconds
+            self._low = max(window.start, -1e15) // 1  # the times in ids are whole seconds
         else:
             longest = connection.execute(
                 "select value from counters where name = 'longest'"

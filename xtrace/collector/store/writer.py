@@ -288,6 +288,8 @@ class Writer:
 
     def _seconds_to_next(self) -> float:
         """How long nothing has to be done if nothing arrives."""
+        if self._to_seal() is not None:
+            return 0.02
         if not self._stale:
             return 1.0
         now = time.monotonic()
@@ -302,19 +304,21 @@ class Writer:
                 self._compile(connection, all)
                 self._write_rollups(connection)
                 self._write_counters(connection)
-        except sqlite3.Error as error:
-            if patient and self._is_passing(error):
+        except Exception as error:
+            if isinstance(error, sqlite3.OperationalError) and patient:
+                # A full disk, another program's lock, a failed device: it may go by.
                 self._complain("Can't store documents", error)
                 return False
-            self._complain(f"Lost {len(self._batch)} documents that can't be stored", error)
-            self._finish_batch(stored=False)
-            return True
-        except (
-            Exception
-        ):  # a fault of ours: find the trace that it happens with, leave that one out
-            log.exception("Traces can't be compiled")
+            if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
+                self._complain(f"Lost {len(self._batch)} documents that can't be stored", error)
+                self._finish_batch(stored=False)
+                return True
+            # A fault of ours: find the trace that it happens with, and leave that one out.
+            log.exception("Documents can't be stored or compiled")
             if self._suspect is not None:
                 self._hopeless.add(self._suspect)
+            elif self._one_by_one or not patient:
+                self._finish_batch(stored=False)
             self._one_by_one = True
             return False
         self._finish_batch(stored=True)
@@ -341,11 +345,6 @@ class Writer:
             self._waiting_bytes -= sum(len(document.data) for document in self._batch)
             self._batch = []
             self._changed.notify_all()
-
-    @staticmethod
-    def _is_passing(error: sqlite3.Error) -> bool:
-        """Whether it may go by: another process's lock, a full disk, a failed device."""
-        return isinstance(error, sqlite3.OperationalError) and "no such" not in str(error)
 
     def _complain(self, what: str, error: Exception) -> None:
         now = time.monotonic()
@@ -666,12 +665,16 @@ class Writer:
         while len(self._rollups) > MAX_KNOWN_ROLLUPS:
             self._rollups.popitem(last=False)
 
+    def _to_seal(self) -> int | None:
+        """The oldest ten minutes that are over and have no rollup of their own."""
+        start = min(self._unsealed, default=None)
+        over = start is not None and start + SEALED_SPAN + SEAL_AFTER_SECONDS <= time.time()
+        return start if over else None
+
     def _seal(self) -> None:
         """Give ten minutes that are over a rollup of their own, one at a time."""
-        if not self._unsealed:
-            return
-        start = min(self._unsealed)
-        if start + SEALED_SPAN + SEAL_AFTER_SECONDS > time.time():
+        start = self._to_seal()
+        if start is None:
             return
         with self._transaction() as connection:
             totals: dict[int, Rollup] = {}
@@ -714,6 +717,8 @@ class Writer:
                 return
 
     def _too_much(self) -> bool:
+        if self._counters.get("trimming"):
+            return True  # a trace goes whole
         if self._max_age is not None:
             if self._oldest is None:
                 with self._exclusive():
@@ -740,14 +745,13 @@ class Writer:
             "select trace_no, trace_id, received from traces order by trace_no limit ?",
             (TRIM_TRACES,),
         ).fetchall()
-        documents = 0
-        gone: list[tuple[int]] = []
-        limit = None if self._max_age is None else time.time() - self._max_age
+        limit = (
+            float("inf") if self._trimming or self._max_age is None else time.time() - self._max_age
+        )
+        going: list[tuple[int]] = []
+        documents = partly = 0
         for trace_no, trace_id, received in oldest:
-            if gone and (
-                documents >= TRIM_DOCUMENTS
-                or (not self._trimming and limit is not None and received >= limit)
-            ):
+            if going and (documents >= TRIM_DOCUMENTS or received >= limit):
                 break
             first = trace_no << DOCUMENT_BITS
             went = connection.execute(
@@ -756,24 +760,32 @@ class Writer:
                 (first, first + (1 << DOCUMENT_BITS), TRIM_DOCUMENTS),
             ).rowcount
             documents += went
-            if went == TRIM_DOCUMENTS:
-                break  # the rest of it, and its rows, the next time
-            gone.append((trace_no,))
+            going.append((trace_no,))
             self._stale.pop(trace_id, None)
             active = self._active.pop(trace_id, None)
             if active is not None and active.contents is not None:
                 self._parsed -= len(active.contents)
-        for (trace_no,) in gone:
+            if went == TRIM_DOCUMENTS:
+                partly = trace_no  # the rest of it the next time
+                break
+        said: list[Observation] = []
+        for row in going:
             found = connection.execute(
-                "select observations from compiled where trace_no = ?", (trace_no,)
+                "select observations from compiled where trace_no = ?", row
             ).fetchone()
             if found is not None:
-                self._add(connection, change(unpack(found[0]), ()))
-        for table in ("traces", "stale", *_DERIVED_TABLES):
-            connection.executemany(f"delete from {table} where trace_no = ?", gone)
-        self._count("traces", -len(gone))
+                said.extend(unpack(found[0]))
+        self._add(connection, change(said, ()))
+        for table in ("stale", *_DERIVED_TABLES):
+            connection.executemany(f"delete from {table} where trace_no = ?", going)
+        if partly:
+            going.pop()
+            connection.execute("update traces set time = null where trace_no = ?", (partly,))
+        connection.executemany("delete from traces where trace_no = ?", going)
+        self._set_counter("trimming", partly)
+        self._count("traces", -len(going))
         self._count("documents", -documents)
-        self.trimmed_traces += len(gone)
+        self.trimmed_traces += len(going)
         self.trimmed_documents += documents
         self._oldest = None
         return bool(oldest)
