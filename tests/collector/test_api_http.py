@@ -6,7 +6,6 @@ import gzip
 import http.client
 import json
 import logging
-import select
 import socket
 import time
 from contextlib import contextmanager
@@ -279,19 +278,28 @@ def test_a_body_that_doesnt_come_is_not_waited_for(monkeypatch):
 
 
 def test_an_answer_that_nobody_reads_is_given_up(monkeypatch):
-    monkeypatch.setattr(serving, "READ_SECONDS", 0.2)
-    request = b"POST /GetSamplingRules HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+    monkeypatch.setattr(serving, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(serving, "MAX_CONNECTIONS", 2)
     size = 30_000_000
+    request = b"POST /GetSamplingRules HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     with serve(lambda *_: "x" * size) as address:
         with socket.create_connection(address, DEADLINE_SECONDS) as client:
             client.sendall(request)
-            ended = select.poll()
-            ended.register(client, 0)
-            eventually(lambda: ended.poll(0))
+            eventually(lambda: has_no_room(address))
+            eventually(lambda: not has_no_room(address))
             assert received_from(client) < size
         with socket.create_connection(address, DEADLINE_SECONDS) as client:
-            client.sendall(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            client.sendall(request)
             assert received_from(client) > size
+
+
+def has_no_room(address):
+    """Whether the server has as many connections as it takes."""
+    connection = http.client.HTTPConnection(*address, timeout=DEADLINE_SECONDS)
+    connection.request("GET", "/nowhere")
+    status = connection.getresponse().status
+    connection.close()
+    return status == 503
 
 
 def received_from(client):
@@ -321,17 +329,10 @@ def test_connections_are_limited(monkeypatch):
     with serve() as address:
         held = [socket.create_connection(address, DEADLINE_SECONDS) for _ in range(6)]
 
-        def is_refused():
-            connection = http.client.HTTPConnection(*address, timeout=DEADLINE_SECONDS)
-            connection.request("POST", "/GetSamplingRules")
-            status = connection.getresponse().status
-            connection.close()
-            return status == 503
-
-        eventually(is_refused)
+        eventually(lambda: has_no_room(address))
         for client in held:
             client.close()
-        eventually(lambda: not is_refused())
+        eventually(lambda: not has_no_room(address))
 
 
 def test_nonsense_instead_of_http_is_answered_and_closed(address):
