@@ -254,6 +254,7 @@ def test_opentelemetry_that_cant_be_taken():
         )
         assert status == 200
         assert json.loads(reply)["partialSuccess"]["rejectedSpans"] == "1"
+        assert collector.malformed == 1
         for body, kind, expected in (
             ("[", "application/json", 400),
             ("\xff", "application/x-protobuf", 400),

@@ -104,9 +104,9 @@ class Ingest:
                 return
             self._dropped += len(bodies)
 
-    def refuse(self, datagram: bytes) -> None:
-        """Count a datagram as malformed that is not of the daemon's protocol."""
-        self._count_malformed(_problem(datagram, NO_HEADER))
+    def refuse(self, data: bytes, reason: str = NO_HEADER) -> None:
+        """Count as malformed what holds no document: a datagram of another protocol, a span."""
+        self._count_malformed(_problem(data, reason))
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until what was taken before is in the store; False if it took longer."""

@@ -109,6 +109,8 @@ def _otlp(ingest: Ingest) -> Callable[[Request], Any]:
 
 def _take(ingest: Ingest, body: bytes, content_type: str, encoding: str) -> bytes:
     converted = otlp.documents(body, content_type, encoding)
+    for rejected in converted.rejected:
+        ingest.refuse(b"", rejected.reason)
     problems = ingest.take_each(converted.documents)
     if any(problem is not None and problem.code == NO_ROOM for problem in problems):
         raise otlp.OtlpError("The collector has no room for this now.", 503)
