@@ -151,12 +151,18 @@ def test_a_line_that_was_cut_off_spoils_no_other(emitter, path, monkeypatch, kep
 
 def test_no_line_is_longer_than_the_limit(path):
     emitter = FileEmitter(f"file:{path}")
-    batch = ended("a", parts=40)
-    for limit in range(1500, 2000, 7):
+    batch = ended("a", parts=20)
+
+    def sizes(limit):
         emitter.max_bytes = limit
         path.write_bytes(b"")
         emitter.send(batch)
-        assert max(map(len, path.read_bytes().splitlines(keepends=True))) <= limit
+        return [len(line) for line in path.read_bytes().splitlines(keepends=True)]
+
+    (whole,) = sizes(64_000)
+    assert sizes(whole) == [whole]
+    assert len(sizes(whole - 1)) > 1
+    assert max(sizes(whole - 1)) < whole
     emitter.close()
 
 
