@@ -243,7 +243,9 @@ class Full(io.StringIO):
         raise OSError(errno.ENOSPC, "full")
 
 
-@pytest.mark.parametrize("stream", [closed_stream(), Full(), None, object()], ids=repr)
+@pytest.mark.parametrize(
+    "stream", [closed_stream(), Full(), None, object()], ids=["closed", "full", "none", "odd"]
+)
 def test_a_stream_that_cannot_be_written_is_a_counted_drop(
     stream, monkeypatch, lenient_faults, caplog
 ):
