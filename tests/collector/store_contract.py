@@ -98,8 +98,9 @@ class StoreContract:
         assert store.raw("another") == []
 
     def test_a_trace_is_there_by_its_id_as_soon_as_it_is_written(self, store):
+        store.write(parsed(minimal(OTHER_TRACE_ID)))
+        assert store.raw(OTHER_TRACE_ID)
         store.write(parsed(minimal(name="shop")))
-        assert store.raw(TRACE_ID)
         (trace,) = store.traces([TRACE_ID])
         assert (trace.id, trace.root.name) == (TRACE_ID, "shop")
 

@@ -379,6 +379,7 @@ def test_a_trace_that_trickles_in_is_compiled_now_and_then(path, monkeypatch):
     monkeypatch.setattr(writer, "derive", slow)
     monkeypatch.setattr(writer, "SECONDS_BETWEEN_COMMITS", 0.001)
     monkeypatch.setattr(writer, "QUIET_SECONDS", 0.001)
+    monkeypatch.setattr(writer, "LONGEST_WAIT_SECONDS", 0.001)
     with opened(path) as store:
         begun = time.monotonic()
         for number in range(300):
