@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "collector": "receive traces and store them",
     "doctor": "show the settings in force and what is wrong",
+    "sampling": "explain which sampling rule decides about a request",
     "show": "list the stored traces, or draw one",
     "tail": "draw traces as they arrive",
     "watch": "fail when the traces that arrive meet a condition",

@@ -151,6 +151,7 @@ class CentralSampler:
             return
         try:
             if self._thread is None:
+                self._use(self.rules)  # before the thread, which has newer ones
                 # In a context of its own: what it does is nobody's subsegment.
                 arguments = (_poll_on, ref(self), self._wake)
                 thread = Thread(
@@ -158,7 +159,6 @@ class CentralSampler:
                 )
                 thread.start()
                 self._thread = thread
-                self._use(self.rules)
         except RuntimeError as error:  # no more threads, or the program is ending
             self._thread_due = now + LAST_RETRY_SECONDS
             self.trouble = str(error)
@@ -198,13 +198,16 @@ class CentralSampler:
 
     def _fetch(self) -> bool:
         """Take over the daemon's rules; gives whether it has answered."""
+        endpoint = self.endpoint
         try:
-            records = self._records()
+            records = self._records(endpoint)
         except (NoDaemon, BadAnswer) as error:
             self._failed(error)
             seconds = self._retry_seconds
             self._retry_seconds = min(2 * seconds, LAST_RETRY_SECONDS)
             self._rules_due = ids.monotonic_clock() + seconds * (1 + ids.random_fraction() / 10)
+            return False
+        if endpoint != self.endpoint:  # changed meanwhile; it is asked at once
             return False
         rules, complaints = read_rules(records)
         self.left_out = len(records) - len(rules)
@@ -217,12 +220,12 @@ class CentralSampler:
         self._rules_due = ids.monotonic_clock() + SECONDS_BETWEEN_RULES + jitter
         return True
 
-    def _records(self) -> list[Any]:
+    def _records(self, endpoint: Endpoint) -> list[Any]:
         """The rules as the daemon says them, from all pages. Raises NoDaemon or BadAnswer."""
         records: list[Any] = []
         question: dict[str, Any] = {}
         for _ in range(MAX_PAGES):
-            answer = ask(self.endpoint, "/GetSamplingRules", question)
+            answer = ask(endpoint, "/GetSamplingRules", question)
             page = answer.get("SamplingRuleRecords")
             if not isinstance(page, list):
                 raise BadAnswer("/GetSamplingRules answers without SamplingRuleRecords")

@@ -32,26 +32,15 @@ class BadAnswer(Exception):
 
 def ask(endpoint: Endpoint, path: str, question: dict[str, Any]) -> dict[str, Any]:
     """Post a question and read the answer. Raises NoDaemon or BadAnswer."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
     where = f"http://{endpoint_text(endpoint)}{path}"
-    connection = HTTPConnection(*endpoint, timeout=TIMEOUT_SECONDS)
     try:
-        connection.request(
-            "POST",
-            path,
-            json.dumps(question).encode(),
-            {"Content-Type": "application/json", "Connection": "close"},
-        )
-        with HTTPResponse(_Answering(connection.sock, deadline), method="POST") as response:  # type: ignore[arg-type]  # it takes what has makefile()
-            response.begin()
-            status = response.status
-            body = _read(response, where)
+        status, body = _post(endpoint, path, json.dumps(question).encode())
     except HTTPException as error:
         raise BadAnswer(f"{where} doesn't answer in HTTP ({type(error).__name__})") from error
     except (OSError, UnicodeError) as error:  # UnicodeError: the host is no name at all
         raise NoDaemon(f"{where} doesn't answer ({_reason(error)})") from error
-    finally:
-        connection.close()
+    except _Unreadable as error:
+        raise BadAnswer(f"{where} {error}") from error
     if status != 200:
         raise BadAnswer(f"{where} answers with status {status}")
     try:
@@ -63,14 +52,33 @@ def ask(endpoint: Endpoint, path: str, question: dict[str, Any]) -> dict[str, An
     return answer
 
 
-def _read(response: HTTPResponse, where: str) -> bytes:
+def _post(endpoint: Endpoint, path: str, body: bytes) -> tuple[int, bytes]:
+    """Status and body of the response."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    connection = HTTPConnection(*endpoint, timeout=TIMEOUT_SECONDS)
+    headers = {"Content-Type": "application/json", "Connection": "close"}
+    try:
+        connection.request("POST", path, body, headers)
+        answering = _Answering(connection.sock, deadline)
+        with HTTPResponse(answering, method="POST") as response:  # type: ignore[arg-type]  # it asks for makefile() alone
+            response.begin()
+            return response.status, _read(response)
+    finally:
+        connection.close()
+
+
+class _Unreadable(Exception):
+    """What is wrong with the body of a response."""
+
+
+def _read(response: HTTPResponse) -> bytes:
     body = bytearray()
     while chunk := response.read1(65_536):
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
-            raise BadAnswer(f"{where} answers with more than {MAX_ANSWER_BYTES} bytes")
+            raise _Unreadable(f"answers with more than {MAX_ANSWER_BYTES} bytes")
     if response.length:
-        raise BadAnswer(f"{where} breaks off in the middle of its answer")
+        raise _Unreadable("breaks off in the middle of its answer")
     return bytes(body)
 
 
