@@ -1,6 +1,6 @@
 """Measures the collector: python -m tests.bench_collector [--quick] [part ...].
 
-Parts: sustained, burst, visible (documents over UDP from a process of its own) and stored (what a
+Parts: sustained, full, burst, visible (documents over UDP from a process of its own) and stored (what a
 large store answers, and how fast).
 """
 
@@ -43,9 +43,9 @@ FILTERS = (
 
 
 @contextmanager
-def collecting(path: str) -> Iterator[tuple[Receiver, Ingest, Store]]:
+def collecting(path: str, max_bytes: int | None = None) -> Iterator[tuple[Receiver, Ingest, Store]]:
     """A collector without its HTTP side, in this process."""
-    store = open_store(path)
+    store = open_store(path, max_bytes=max_bytes)
     ingest = Ingest(store)
     receiver = Receiver(("127.0.0.1", 0), ingest.take, ingest.refuse)
     receiver.start()
@@ -69,9 +69,11 @@ def client(receiver: Receiver, rate: int, seconds: float, seed: int = 0) -> subp
     )  # fmt: skip
 
 
-def ingest_over_udp(title: str, path: str, rate: int, seconds: float) -> None:
+def ingest_over_udp(
+    title: str, path: str, rate: int, seconds: float, max_bytes: int | None = None
+) -> None:
     """Send at a rate for a time; say what was lost."""
-    with collecting(path) as (receiver, ingest, store):
+    with collecting(path, max_bytes) as (receiver, ingest, store):
         cpu, begun = time.process_time(), time.monotonic()
         sender = client(receiver, rate, seconds)
         most_stale = most_waiting = 0
@@ -98,13 +100,25 @@ def ingest_over_udp(title: str, path: str, rate: int, seconds: float) -> None:
             f"and compiled {after:.2f} s after the last was sent\n"
             f"  CPU {used:.1f} s of {ended - begun + after:.1f} s, "
             f"{used / max(1, counts.stored) * 1e6:.0f} µs a document; "
-            f"memory {memory_mb():.0f} MB; file {store.size().bytes >> 20} MB"
+            f"memory {memory_mb():.0f} MB; file {store.size().bytes >> 20} MB, "
+            f"{counts_trimmed(store)}"
         )
+
+
+def counts_trimmed(store: Store) -> str:
+    """How much went to make room."""
+    counts = store.counts()
+    return f"{counts.trimmed_traces} traces of {counts.trimmed_documents} documents trimmed"
 
 
 def sustained(path: str, quick: bool) -> None:
     """8,000 segments a second for a minute."""
     ingest_over_udp("sustained", path, 8000, 5 if quick else 60)
+
+
+def full(path: str, quick: bool) -> None:
+    """The same into a store that is full, so that as much goes as comes."""
+    ingest_over_udp("full", path, 8000, 8 if quick else 60, 60_000_000)
 
 
 def burst(path: str, quick: bool) -> None:
@@ -233,7 +247,7 @@ def memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-PARTS = {"sustained": sustained, "burst": burst, "visible": visible, "stored": stored}
+PARTS = {"sustained": sustained, "full": full, "burst": burst, "visible": visible, "stored": stored}
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import logging
 import os
 import signal
@@ -47,7 +48,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--listen",
         metavar="HOST:PORT",
-        default=os.environ.get(ENVIRONMENT) or DEFAULT_ADDRESS,
         help="where to receive documents on UDP and answer on TCP; port 0 takes a free one "
         f"(default: {ENVIRONMENT}, else {DEFAULT_ADDRESS})",
     )
@@ -129,6 +129,10 @@ def run(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
     collector = _start(arguments)
+    # Documents make many objects, hardly any of them in circles: looking for those less often
+    # nearly halves what a document costs.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     print(
         f"Listening on udp {_text(collector.endpoint)}, {collector.url}, storing in {arguments.db}",
         flush=True,
@@ -209,10 +213,13 @@ def _why_not(error: Taken) -> str:
 
 def _endpoints(arguments: argparse.Namespace) -> tuple[Endpoint, Endpoint | None]:
     """Where to listen on UDP, and on TCP if elsewhere."""
-    if _port_is_free(arguments.listen):
-        udp = tcp = _endpoint(arguments.listen, "--listen")
+    text, source = arguments.listen, "--listen"
+    if text is None:
+        text, source = os.environ.get(ENVIRONMENT) or DEFAULT_ADDRESS, ENVIRONMENT
+    if _port_is_free(text):
+        udp = tcp = _endpoint(text, source)
     else:
-        address = parse(arguments.listen, "--listen")
+        address = parse(text, source)
         udp, tcp = address.udp, address.tcp
     if arguments.bind:
         udp = _endpoint(arguments.bind, "--bind")
