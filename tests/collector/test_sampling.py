@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
@@ -174,6 +175,26 @@ def test_there_are_only_so_many_rules(sampling):
     assert refused(sampling.create, a_rule()).type == "RuleLimitExceededException"
     sampling.delete({"RuleName": "rule 3"})
     sampling.create(a_rule())
+
+
+def test_no_more_rules_fit_when_many_are_created_at_once(sampling):
+    def create(number):
+        try:
+            sampling.create(a_rule(f"rule {number}"))
+        except ApiError as error:
+            return error.type
+
+    with ThreadPoolExecutor(20) as pool:
+        outcomes = list(pool.map(create, range(60)))
+    assert outcomes.count(None) == MAX_RULES
+    assert set(outcomes) == {None, "RuleLimitExceededException"}
+    assert len(names(sampling)) == MAX_RULES + 1
+
+
+def test_clients_are_answered_when_statistics_cant_be_stored(sampling, store, caplog):
+    store.close()
+    assert sampling.targets([statistics("Default")], [])["SamplingTargetDocuments"]
+    assert "1 clients reported is lost" in caplog.text
 
 
 @pytest.mark.parametrize(

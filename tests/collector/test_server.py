@@ -26,7 +26,7 @@ from xtrace.cli.collector import age, size
 from xtrace.collector import Collector, running
 from xtrace.collector.occupant import occupant
 from xtrace.collector.server import NotLocal, Taken
-from xtrace.collector.store import open_to_read
+from xtrace.collector.store import Window, open_to_read
 from xtrace.recorder import Recorder
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +118,25 @@ def test_every_document_is_in_the_counts_once():
         assert counts["store"]["documents"] == 2
         assert {each["beginning"] for each in counts["malformed_documents"]} >= {"nonsense", "["}
     assert collector.summary() == "received 6, stored 2, malformed 4, dropped 0, waiting 0"
+
+
+def test_what_was_sent_before_a_flush_shows_after_it():
+    for endpoint in (("127.0.0.1", 0), ("::1", 0), ("0.0.0.0", 0)):
+        with running(endpoint, allow_remote=True) as collector:
+            port = collector.endpoint[1]
+            host = {"0.0.0.0": "127.0.0.1"}.get(endpoint[0], endpoint[0])
+            for number in range(20):
+                sent = [document(100 * number + part) for part in range(3)]
+                family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                with socket.socket(family, socket.SOCK_DGRAM) as sender:
+                    for each in sent:
+                        text = json.dumps(each).encode()
+                        sender.sendto(b'{"format":"json","version":1}\n' + text, (host, port))
+                assert collector.flush()
+                page = collector.store.find(Window(time.time() - 60, time.time() + 60))
+                assert {each["Id"] for each in page.summaries} >= {d["trace_id"] for d in sent}
+            assert collector.counts()[:3] == (60, 60, 0)
+    assert collector.flush()  # nothing is on its way any more
 
 
 def test_why_a_document_was_not_taken():
@@ -471,6 +490,14 @@ def test_words_that_cant_be_used(words, said, tmp_path):
     assert process.returncode == 2
     assert said in complaints
     assert "Traceback" not in complaints
+
+
+def test_a_variable_that_cant_be_used_is_named(tmp_path):
+    words = ("--db", str(tmp_path / "x.db"))
+    with program(*words, AWS_XRAY_DAEMON_ADDRESS="nonsense") as process:
+        _, complaints = process.communicate(timeout=DEADLINE_SECONDS)
+    assert process.returncode == 2
+    assert "AWS_XRAY_DAEMON_ADDRESS is 'nonsense'" in complaints
 
 
 def test_a_bad_rule_in_a_file_is_named(tmp_path):

@@ -7,6 +7,7 @@ were promised is kept in memory, and is learnt anew within seconds after a resta
 from __future__ import annotations
 
 import json
+import logging
 import time
 from threading import RLock
 
@@ -14,7 +15,7 @@ from .api.errors import ApiError, invalid
 from .api.operations import SAMPLING_RULE
 from .api.shapes import Members, quoted
 from .arns import ACCOUNT, REGION
-from .store import SamplingCount, Window
+from .store import SamplingCount, StoreError, Window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     # An object of the API: a SamplingRule, a SamplingStatisticsDocument, ...
     Shape: TypeAlias = dict[str, Any]
+
+_LOG = logging.getLogger("xtrace.collector")
 
 MAX_RULES = 25
 """Besides the default rule."""
@@ -368,7 +371,10 @@ class Sampling:
                 else:
                     counts.append(_count(document, now))
                     targets.append(self._target(rule, document["ClientID"], now))
-            self._store.add_sampling(counts)
+            try:
+                self._store.add_sampling(counts)
+            except StoreError as error:
+                _LOG.warning("What %d clients reported is lost: %s", len(counts), error)
             return {
                 "SamplingTargetDocuments": targets,
                 "LastRuleModification": self._rules.modified_at,

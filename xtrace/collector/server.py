@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import secrets
 import socket
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
+from threading import Event
 
 from .alarms import Alarms, statistics_of
 from .api.guard import Guard
@@ -38,6 +41,7 @@ LOCAL = ("127.0.0.1", 0)
 
 _TRIES_FOR_A_PORT = 50
 _BACKLOG = 256
+_SECONDS_FOR_A_MARK = 0.2
 _WILDCARDS = ("0.0.0.0", "::", "")
 
 
@@ -83,6 +87,8 @@ class Collector:
         allow_remote: bool = False,
     ) -> None:
         self.path = path
+        self._running = False
+        self._marks: dict[bytes, Event] = {}
         with ExitStack() as undo:
             listener, self._receiver = _open(endpoint, tcp, self._take, self._refuse)
             undo.callback(listener.close)
@@ -133,11 +139,13 @@ class Collector:
         """Begin to receive and answer."""
         self._receiver.start()
         self._http.start()
+        self._running = True
         if self.alarms is not None:
             self.alarms.start()
 
     def stop(self) -> None:
         """Store what has arrived, and answer no more."""
+        self._running = False
         if self.alarms is not None:
             self.alarms.stop()
         self._receiver.stop()
@@ -149,10 +157,33 @@ class Collector:
         """Give up the database, which may be read until then."""
         self.store.close()
 
-    def flush(self) -> None:
-        """Wait until what was received before is stored and shows everywhere."""
-        self._ingest.flush()
-        self.store.flush()
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Wait until what was sent before is stored and shows everywhere; False if it took longer.
+
+        timeout: in seconds.
+        """
+        deadline = time.monotonic() + timeout
+
+        def left() -> float:
+            return max(0.0, deadline - time.monotonic())
+
+        # A mark is seen before its batch is handed on, a second one after.
+        received = not self._running or all(self._marked(left()) for _ in range(2))
+        return received and self._ingest.flush(left()) and self.store.flush(left())
+
+    def _marked(self, timeout: float) -> bool:
+        """Whether what UDP had brought has been read; shown by a datagram of our own behind it."""
+        mark = secrets.token_hex(16).encode()
+        seen = self._marks[mark] = Event()
+        host, port = self.endpoint
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        deadline = time.monotonic() + timeout
+        with socket.socket(_family(host), socket.SOCK_DGRAM) as sender:
+            while time.monotonic() < deadline:
+                sender.sendto(mark, (host, port))
+                if seen.wait(min(timeout, _SECONDS_FOR_A_MARK)):  # else the kernel had no room
+                    break
+        return seen.is_set()
 
     def watch(self, configuration: Configuration) -> Alarms:
         """Have alarms, which are evaluated from start() on."""
@@ -170,7 +201,11 @@ class Collector:
         self._ingest.take(documents)
 
     def _refuse(self, datagram: bytes) -> None:
-        self._ingest.refuse(datagram)
+        seen = self._marks.get(datagram)
+        if seen is None:
+            self._ingest.refuse(datagram)
+        else:
+            seen.set()
 
     def counts(self) -> IngestCounts:
         """What became of the documents: received = stored + malformed + dropped + waiting."""
@@ -242,11 +277,14 @@ def _open(
 
 
 def _listener(endpoint: Endpoint) -> socket.socket:
-    family = socket.AF_INET6 if ":" in endpoint[0] else socket.AF_INET
     try:
-        return socket.create_server(endpoint, family=family, backlog=_BACKLOG)
+        return socket.create_server(endpoint, family=_family(endpoint[0]), backlog=_BACKLOG)
     except OSError as error:
         raise Taken(error, endpoint) from error
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _text(endpoint: Endpoint) -> str:
