@@ -181,6 +181,7 @@ def stored(path: str, quick: bool) -> None:
             ingest.take(renumbered(templates[number % 200], number, at))
             if number % 200 == 0:
                 ingest.flush()
+        ingest.flush()
         store.flush()
         took = time.monotonic() - begun
         print(
@@ -215,7 +216,11 @@ def stored(path: str, quick: bool) -> None:
             lambda: services(store.graph(hour)),
             rounds,
         )
-        timed("series of a node over an hour", lambda: store.series(hour, 60), 3)
+        timed(
+            "series of a node over an hour",
+            lambda: store.series(hour, 60, subjects=lambda subject: subject[0] == "service-7"),
+            3,
+        )
         group = filters.parse('service("service-7") { fault }')
         timed("graph of a group over an hour", lambda: services(store.graph(hour, group)), 3)
         print(f"  memory {memory_mb():.0f} MB")

@@ -16,14 +16,18 @@ SIZE = 1500
 
 
 def trace(number: int, start: float, chance: random.Random) -> list[bytes]:
-    """The documents of a trace: each service calls two others, 2 % of them with a fault."""
+    """The documents of a trace: each service calls two others or databases; 2 % of them with a fault."""
     trace_id = f"1-{int(start):08x}-{number:024x}"
-    first = number % SERVICES
+    names = [f"service-{number % 5 * 10}"]  # five services face the clients
+    names += [
+        f"service-{(number % 5 * 10 + place * 7 + number // 5) % SERVICES}"
+        for place in range(1, SEGMENTS_PER_TRACE)
+    ]
+    names += [f"db-{(number + place) % 10}" for place in range(SEGMENTS_PER_TRACE + 1)]
     made: list[bytes] = []
     faulty = chance.random() < 0.02
     callers: list[tuple[str, float, float]] = []  # id, start, length; breadth first
     for place in range(SEGMENTS_PER_TRACE):
-        service = (first + place * 7) % SERVICES
         id = f"{number:012x}{place:04x}"
         parent, begin, length = (
             callers[place - 1] if place else ("", start, 0.02 + chance.random() * 0.3)
@@ -36,7 +40,7 @@ def trace(number: int, start: float, chance: random.Random) -> list[bytes]:
             calls.append(
                 {
                     "id": child,
-                    "name": f"service-{(first + (place * 2 + call + 1) * 7) % SERVICES}",
+                    "name": names[place * 2 + call + 1],
                     "namespace": "remote",
                     "start_time": at,
                     "end_time": at + took * 0.8,
@@ -50,13 +54,13 @@ def trace(number: int, start: float, chance: random.Random) -> list[bytes]:
         document = {
             "trace_id": trace_id,
             "id": id,
-            "name": f"service-{service}",
+            "name": names[place],
             "start_time": begin,
             "end_time": begin + took,
             "http": {
                 "request": {
                     "method": "GET",
-                    "url": f"http://service-{service}/items/{number % 100}",
+                    "url": f"http://{names[place]}/items/{number % 100}",
                     "user_agent": "bench/1.0",
                     "client_ip": "10.0.0.1",
                 },
