@@ -481,7 +481,7 @@ def test_a_daemon_that_comes_later_is_found(daemon, sampler, world, lenient_faul
     del daemon.answers[RULES]
     world.later(wait)
     sampler.poll()
-    assert str(sampler) == f"central (1 rules from the daemon at {daemon.address})"
+    assert str(sampler) == f"central (1 rule from the daemon at {daemon.address})"
 
 
 def test_rules_live_an_hour_after_the_last_answer(daemon, sampler, world, lenient_faults):
@@ -861,7 +861,7 @@ def test_it_is_chosen_by_its_name(daemon):
             return segment.sampled and segment.aws.get("xray", {}).get("sampling_rule_name")
 
     eventually(lambda: rule_of_a_segment() == "orders")
-    assert recorder.stats().sampling == f"central (1 rules from the daemon at {daemon.address})"
+    assert recorder.stats().sampling == f"central (1 rule from the daemon at {daemon.address})"
     recorder.configure(sampling_rules=ALWAYS)
     assert isinstance(recorder.sampler, CentralSampler)
     assert recorder.sampler.local.rules.rules[0].rate == 1

@@ -249,13 +249,14 @@ def test_the_matcher_finds_what_a_plain_search_finds(rules, requests):
 def test_a_resource_and_an_attribute_must_be_there(field, pattern, text):
     matcher = Matcher([({field: pattern}, "rule")], "none")
     if field == "resource_arn":
-        request = {"resource_arn": text}
+        request = {"method": "GET", "path": "/", "resource_arn": text}
         asks = bool(pattern.strip("*"))
     else:
-        request = {"attributes": {"tier": text, "other": "x"}}
+        request = {"method": "GET", "path": "/", "attributes": {"tier": text, "other": "x"}}
         asks = True
     takes = text is not None and matches(pattern.lower(), text.lower())
-    assert matcher[matcher.key(request)] == ("rule" if takes or not asks else "none")
+    found = "rule" if takes or not asks else "none"
+    assert matcher[matcher.key(request)] == matcher.find(request) == found
     assert matcher.find({"attributes": "not a mapping"}) == ("none" if asks else "rule")
 
 

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from typing import Any
 
-_NAMES = {"service_type": "service type"}
-_ORIGIN = "what the process runs on, as AWS::ECS::Container"
+_NAMES = {"service_type": "service type", "resource_arn": "resource ARN"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     explain.add_argument("host", metavar="HOST", help="the host that the request is sent to")
     explain.add_argument("path", metavar="PATH", help="the path of its URL")
     explain.add_argument("--service", metavar="NAME", help="the service that is asked")
-    explain.add_argument("--service-type", metavar="TYPE", help=_ORIGIN)
+    explain.add_argument(
+        "--service-type", metavar="TYPE", help="what it runs on: AWS::ECS::Container"
+    )
     explain.add_argument(
         "--attribute",
         metavar="KEY=VALUE",
@@ -108,7 +109,7 @@ def _asked(address: str, source: str, local: LocalSampler) -> tuple[CentralSampl
             "with `xtrace collector`, or name local rules with --rules. Meanwhile, programs decide "
             f"by local rules ({local.source})."
         )
-    left_out = f", {sampler.left_out} left out that can't be used" if sampler.left_out else ""
+    left_out = f", {sampler.left_out} more that can't be used" if sampler.left_out else ""
     return sampler, f"{len(sampler.rules)} from the daemon at {where}{left_out}"
 
 

@@ -327,9 +327,10 @@ class CentralSampler:
         where = f"the daemon at {daemon.endpoint_text(self.endpoint)}"
         if self._matcher is None:
             return f"central, but for now {self.local} ({where}: {self.trouble or 'no rules'})"
+        count = f"{len(self.rules)} rule{'s' if len(self.rules) != 1 else ''}"
         left_out = f", {self.left_out} left out" if self.left_out else ""
         trouble = f"; {self.trouble}" if self.trouble else ""
-        return f"central ({len(self.rules)} rules from {where}{left_out}{trouble})"
+        return f"central ({count} from {where}{left_out}{trouble})"
 
 
 def _poll_on(reference: ref[CentralSampler], wake: Lock) -> None:

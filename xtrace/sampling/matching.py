@@ -77,7 +77,7 @@ class Matcher(dict["object", "Any"]):
     # Paths are many, hosts and methods few. So the rules that a request may fall under if it were
     # not for its path are remembered too, and a new path is compared with those.
 
-    __slots__ = ("_allowed", "_names", "_otherwise", "_process", "_rules", "key")
+    __slots__ = ("_allowed", "_names", "_otherwise", "_process", "_rare", "_rules", "_usual", "key")
 
     def __init__(
         self,
@@ -90,16 +90,22 @@ class Matcher(dict["object", "Any"]):
         self._process = process if process is not None else {}
         self._allowed: dict[object, _Allowed] = {}
         fields = {field for rule in self._rules for field in rule.tests}
+        self._rare = sorted(filter(rarely_said, fields))
         # At least two, the path last: every key is a tuple.
-        self._names = [*sorted(fields - {"path"} or {"method"}), "path"]
+        usual = [*sorted(fields.difference(self._rare, {"path"}) or {"method"}), "path"]
+        self._names = [*self._rare, *usual]
+        self._usual = itemgetter(*usual)
         self.key: Callable[[Mapping[str, Any]], object]
-        if any(map(rarely_said, fields)):
-            self.key = self._key
+        if self._rare:
+            self.key = self._key_with_rare
         elif fields:
-            self.key = itemgetter(*self._names)
+            self.key = self._usual
         else:  # no rule looks at anything
             self.key = bool
             self[True] = self[False] = rules[0][1] if rules else otherwise
+
+    def _key_with_rare(self, request: Mapping[str, Any]) -> tuple[Any, ...]:
+        return (*[self._said(request, name) for name in self._rare], *self._usual(request))
 
     def _key(self, request: Mapping[str, Any]) -> tuple[str | None, ...]:
         return tuple([self._said(request, name) for name in self._names])
