@@ -150,13 +150,13 @@ def test_a_string_that_is_cut_is_masked(dialect):
 
 
 def test_statements_are_remembered_but_neither_too_many_nor_too_long(monkeypatch):
-    monkeypatch.setattr(redaction, "_masked", {})
+    monkeypatch.setattr(redaction, "_by_dialect", {})
     assert sql("select 1") is sql("select 1")
     sql("select " + "a, " * redaction._CACHED_CHARS)
-    assert list(redaction._masked) == [("select 1", "standard")]
+    assert list(redaction.masked("standard")) == ["select 1"]
     for number in range(2 * redaction._CACHED_STATEMENTS):
         sql(f"select {number}")
-    assert len(redaction._masked) <= redaction._CACHED_STATEMENTS
+    assert len(redaction.masked("standard")) <= redaction._CACHED_STATEMENTS
 
 
 @pytest.mark.parametrize(

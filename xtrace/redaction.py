@@ -10,7 +10,7 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from re import Match, Pattern
 
 # Statements are few, their executions many: masking happens once a statement. The cache is
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 # most likely such a statement.
 _CACHED_STATEMENTS = 1024
 _CACHED_CHARS = 16_384
-_masked: dict[tuple[str, str], str] = {}
 
 MAX_STATEMENT_CHARS = 65_536
 """What is read of a statement; a mark stands for the rest. Documents hold an eighth of that."""
@@ -34,15 +33,33 @@ def sql(statement: str, dialect: str = "standard") -> str:
     VALUES), else standard SQL with what PostgreSQL adds (E'' with backslashes, dollar quotes,
     nested comments).
     """
-    key = (statement, dialect)
-    masked = _masked.get(key)
-    if masked is None:
-        masked = _mask(statement, dialect)
+    return masked(dialect)[statement]
+
+
+def masked(dialect: str) -> Mapping[str, str]:
+    """The masked form of every statement of a dialect, by statement: `sql` for those in a hurry."""
+    found = _by_dialect.get(dialect)
+    if found is None:
+        found = _by_dialect.setdefault(dialect, _Masked(dialect))
+    return found
+
+
+class _Masked(dict[str, str]):
+    __slots__ = ("_dialect",)
+
+    def __init__(self, dialect: str) -> None:
+        self._dialect = dialect
+
+    def __missing__(self, statement: str) -> str:
+        text = _mask(statement, self._dialect)
         if len(statement) <= _CACHED_CHARS:
-            if len(_masked) >= _CACHED_STATEMENTS:
-                _masked.clear()
-            _masked[key] = masked
-    return masked
+            if len(self) >= _CACHED_STATEMENTS:
+                self.clear()
+            self[statement] = text
+        return text
+
+
+_by_dialect: dict[str, _Masked] = {}
 
 
 def _mask(statement: str, dialect: str) -> str:

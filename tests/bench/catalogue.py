@@ -288,9 +288,8 @@ WORKLOADS = (
         "open-segments",
         "open segments, bytes",
         "10,000 open segments, each with one open subsegment: bytes of Python's objects "
-        "(tracemalloc) for each pair. xtrace: each in a contextvars context of its own, and with "
-        "model.MAX_OPEN raised, beyond which it forgets the oldest open ones. Official: "
-        "clear_trace_entities() between them",
+        "(tracemalloc) for each pair; clear_trace_entities() between them. xtrace: with "
+        "model.MAX_OPEN raised, beyond which it forgets the oldest open ones",
         (Part("open_segments"),),
         (Bar(0.70),),
         measured=OBJECTS,

@@ -21,11 +21,12 @@ class Database:
     dialect: of the statements, as redaction.sql knows them.
     """
 
-    __slots__ = ("block", "dialect", "name")
+    __slots__ = ("block", "dialect", "masked", "name")
 
     def __init__(self, name: str, dialect: str, block: dict[str, Any]) -> None:
         self.name = name
         self.dialect = dialect
+        self.masked = redaction.masked(dialect)
         self.block = block
 
 
@@ -37,7 +38,7 @@ def statement_call(recorder: Recorder, database: Database, statement: object) ->
         call._more = {"sql": block}
         if recorder.stream_sql and isinstance(statement, str):
             try:
-                text = redaction.sql(statement, database.dialect) if recorder.redact else statement
+                text = database.masked[statement] if recorder.redact else statement
                 if len(text) > MAX_SQL_CHARS:
                     call._checked = False  # it is cut when it is sent
                 block["sanitized_query"] = text

@@ -74,9 +74,9 @@ def _traced_cursor(base: Any) -> Any:
     base_execute, base_executemany = base.execute, base.executemany
     base_executescript = base.executescript
 
-    def execute(self: Any, sql: Any, /, *parameters: Any) -> Any:
+    def execute(self: Any, sql: Any, parameters: Any = (), /) -> Any:
         with statement_call(recorder, _database(self), sql):
-            return base_execute(self, sql, *parameters)
+            return base_execute(self, sql, parameters)
 
     def executemany(self: Any, sql: Any, parameters: Any, /) -> Any:
         with statement_call(recorder, _database(self), sql):
@@ -117,12 +117,12 @@ def _traced_connection(base: Any) -> Any:
         return base_cursor(self, _traced_cursor(factory))
 
     # The shortcuts make their cursors in C, past cursor().
-    def execute(self: Any, sql: Any, /, *parameters: Any) -> Any:
+    def execute(self: Any, sql: Any, parameters: Any = (), /) -> Any:
         if not has_plain_cursors:
-            return self.cursor().execute(sql, *parameters)
+            return self.cursor().execute(sql, parameters)
         made = base_cursor(self, cursor_class)
         with statement_call(recorder, self._xtrace_database, sql):
-            return cursor_execute(made, sql, *parameters)
+            return cursor_execute(made, sql, parameters)
 
     def executemany(self: Any, sql: Any, parameters: Any, /) -> Any:
         return self.cursor().executemany(sql, parameters)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 from functools import cached_property
 from typing import Any
 
@@ -69,10 +68,7 @@ class Peer(XRayPeer):
             return clock() - begin
 
     def open_segment(self) -> Any:
-        context = contextvars.copy_context()
-        context.run(self._open_segment)
-        return context
-
-    def _open_segment(self) -> None:
-        self.recorder.begin_segment("shop")
-        self.recorder.begin_subsegment("write")
+        segment = self.recorder.begin_segment("shop")
+        subsegment = self.recorder.begin_subsegment("write")
+        self.recorder.clear_trace_entities()
+        return segment, subsegment
