@@ -335,6 +335,12 @@ def test_connections_are_limited(monkeypatch):
         eventually(lambda: not has_no_room(address))
 
 
+def test_a_head_that_is_too_large_is_refused(address):
+    with socket.create_connection(address, DEADLINE_SECONDS) as client:
+        client.sendall(b"POST /Traces HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000)
+        assert client.recv(1000).startswith(b"HTTP/1.1 400")
+
+
 def test_nonsense_instead_of_http_is_answered_and_closed(address):
     with socket.create_connection(address, DEADLINE_SECONDS) as client:
         client.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")

@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 
 import botocore.session
@@ -672,6 +673,70 @@ def test_a_trace_of_many_spans_is_retrieved_in_pieces(client, stock):
     assert [len(each["Spans"]) for each in found[:2]] == [100, 100]
     spans = [span["Id"] for each in found for span in each["Spans"]]
     assert len(spans) == len(set(spans)) >= 251
+
+
+# -- clients other than boto3
+
+
+def ask_plainly(collector, path, body):
+    """What a client without a model gets for these bytes."""
+    connection = http.client.HTTPConnection(*collector.http_endpoint, timeout=DEADLINE_SECONDS)
+    connection.request("POST", path, body)
+    reply = connection.getresponse()
+    said = json.loads(reply.read())
+    connection.close()
+    return reply.status, said
+
+
+def test_what_samplers_of_opentelemetry_send(collector):
+    status, said = ask_plainly(collector, "/GetSamplingRules", None)
+    assert (status, said["SamplingRuleRecords"][0]["CreatedAt"]) == (200, 0.0)
+    document = {
+        "RuleName": "Default",
+        "ClientID": "0" * 24,
+        "Timestamp": "2026-01-31T12:00:00Z",
+        "RequestCount": 3,
+        "SampleCount": 2,
+        "BorrowCount": 1,
+        "Another": [],
+    }
+    boost = {"RuleName": "Default", "ServiceName": "shop", "ClientID": "0" * 24}
+    boost |= {"Timestamp": NOW, "AnomalyCount": 0, "TotalCount": 1, "SampledAnomalyCount": 0}
+    content = {
+        "SamplingStatisticsDocuments": [document],
+        "SamplingBoostStatisticsDocuments": [boost],
+    }
+    status, said = ask_plainly(collector, "/SamplingTargets", json.dumps(content))
+    assert status == 200
+    assert said.keys() >= {"SamplingTargetDocuments", "LastRuleModification"}
+    assert said["UnprocessedBoostStatistics"] == []
+    (summary,) = collector.service.sampling.summaries()
+    assert (summary["RequestCount"], summary["SampledCount"]) == (3, 2)
+
+
+def test_many_clients_at_once(collector):
+    def work(client):
+        for number in range(10):
+            documents = shop_trace(100 * client + number)
+            put = {"TraceSegmentDocuments": documents}
+            yield ask_plainly(collector, "/TraceSegments", json.dumps(put))
+            rule = json.dumps({"SamplingRule": {**RULE, "RuleName": f"{client} {number}"}})
+            status, _ = ask_plainly(collector, "/CreateSamplingRule", rule)
+            assert status in (200, 400)
+            yield ask_plainly(collector, "/TraceSummaries", json.dumps(WINDOW))
+            yield ask_plainly(collector, "/ServiceGraph", json.dumps(WINDOW))
+            asked = {"TraceIds": [trace_id(100 * client + number)]}
+            status, said = ask_plainly(collector, "/Traces", json.dumps(asked))
+            assert len(said["Traces"]) == 1  # what was put is there at once
+            yield status, said
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = [status for done in pool.map(list, map(work, range(12))) for status, _ in done]
+    assert set(answers) == {200}
+    assert len(answers) == 480
+    collector.flush()
+    assert collector.counts()[:4] == (240, 240, 0, 0)
+    assert len(collector.service.sampling.records()) == 26
 
 
 # -- all of them

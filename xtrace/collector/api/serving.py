@@ -85,15 +85,34 @@ class _Protocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """Says when it has started, or that it can't."""
+    """Says when it has started, or that it can't; ends when it is told to, not at the next look."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told_to_stop = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self.ready.set()
+
+    async def main_loop(self) -> None:
+        # Once a second for the Date header, which it renews at multiples of ten.
+        while not await self.on_tick(0):
+            try:
+                await asyncio.wait_for(self._told_to_stop.wait(), 1.0)
+            except asyncio.TimeoutError:
+                continue
+
+    def stop(self) -> None:
+        self.should_exit = True
+        try:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._told_to_stop.set)
+        except RuntimeError:
+            pass  # it has ended by itself
 
 
 class HttpServer:
@@ -126,7 +145,7 @@ class HttpServer:
 
     def stop(self) -> None:
         """Answer what has been asked, and end."""
-        self._server.should_exit = True
+        self._server.stop()
         if self._thread.ident is not None:
             self._thread.join()
         self._listener.close()
