@@ -87,6 +87,9 @@ GOOD_KEYS: set[object] = set()
 GOOD_CHARS = 1000
 """Characters that an annotation's text may have."""
 
+SUBSEGMENTS = "subsegments"
+"""Key of an entity's fields with what it is handed to an emitter with; `document` doesn't write it."""
+
 UNINDEXED = "annotations"
 """Metadata namespace for annotations that can't be indexed."""
 
@@ -135,7 +138,6 @@ class Entity:
         "_metadata",
         "_more",
         "_parent",
-        "_subsegments",
         "end_time",
         "id",
         "name",
@@ -153,7 +155,6 @@ class Entity:
     Integrations write into `_more` what they know to be short and strict JSON."""
     _parent: Entity | None
     _more: dict[str, Any] | None
-    _subsegments: list[Subsegment] | None
 
     sampled = True
     """Whether what is put here is kept."""
@@ -184,7 +185,7 @@ class Entity:
     @property
     def subsegments(self) -> list[Subsegment]:
         """The subsegments that are sent together with this one; known to emitters only."""
-        return self._subsegments or []
+        return self._more.get(SUBSEGMENTS, []) if self._more else []
 
     # -- what users put in ------------------------------------------------------------------
 
@@ -559,7 +560,6 @@ class Segment(Entity):
         self._checked = True
         self._metadata = {}
         self._more = None
-        self._subsegments = None
         # Subsegments that ended and weren't sent; popped by whoever sends them.
         self._ended: list[Subsegment] = []
         self._held_bytes = 0
@@ -747,7 +747,6 @@ class Subsegment(Entity):
         self._checked = True
         self._metadata = {}
         self._more = None
-        self._subsegments = None
 
     @property
     def parent_id(self) -> str | None:

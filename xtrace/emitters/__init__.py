@@ -11,6 +11,7 @@ from importlib import import_module
 from ..errors import ConfigurationError, InvalidAddress
 from ..faults import report
 from ..ledger import Ledger
+from ..model import SUBSEGMENTS
 from ..packing import pack
 
 TYPE_CHECKING = False
@@ -118,7 +119,7 @@ def arranged(batch: list[Entity]) -> list[Entity]:
     for entity in batch:
         below.get(entity._parent, outermost).append(entity)
     for entity in batch:
-        entity._subsegments = sorted(below[entity], key=lambda each: each.start_time)
+        entity._fields[SUBSEGMENTS] = sorted(below[entity], key=lambda each: each.start_time)
     return outermost
 
 

@@ -81,6 +81,6 @@ class Peer(XRayPeer):
 
     def open_segment(self) -> Any:
         segment = self.recorder.begin_segment("shop")
-        subsegment = self.recorder.begin_subsegment("write")
+        self.recorder.begin_subsegment("write")
         self.recorder.clear_trace_entities()
-        return segment, subsegment
+        return segment  # it is enough to keep both
