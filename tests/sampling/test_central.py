@@ -6,6 +6,7 @@ import gc
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -546,6 +547,14 @@ def test_an_answer_that_trickles_in_is_given_up(daemon, sampler, monkeypatch):
     assert "timed out" in sampler.trouble
 
 
+def test_a_daemon_that_accepts_and_says_nothing_is_given_up(monkeypatch, world):
+    monkeypatch.setattr(client, "TIMEOUT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        sampler = CentralSampler(ALWAYS, f"127.0.0.1:{mute.getsockname()[1]}")
+        sampler.poll()
+    assert "timed out" in sampler.trouble
+
+
 @pytest.mark.parametrize("host", ["no such host", "a" * 300, "\N{SNOWMAN}" * 80, "x..y"])
 def test_a_host_that_is_none_is_no_daemon(host, lenient_faults):
     with pytest.raises((client.NoDaemon, client.BadAnswer)):
@@ -772,7 +781,8 @@ def test_another_daemon_is_asked_as_soon_as_it_is_named(daemon):
         other.rules = [rule("second", FixedRate=1.0)]
         host, _, port = other.address.rpartition(":")
         sampler.direct((host, int(port)), None)
-        eventually(lambda: decisions(sampler) == ["second"])
+        # At once, not when the next report is due.
+        eventually(lambda: decisions(sampler) == ["second"], seconds=5)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -11,7 +11,7 @@ import pytest
 
 from xtrace import ids
 from xtrace.sampling import reservoir as module
-from xtrace.sampling.reservoir import Reservoir
+from xtrace.sampling.reservoir import BORROWED, TAKEN, Reservoir, SharedReservoir
 
 
 @pytest.fixture
@@ -99,16 +99,58 @@ def test_a_thread_that_waited_brings_no_old_second_back(clock):
     assert not reservoir.take()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def in_child(work):
+    """What a function gives in a forked child; it must be JSON."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(writing, json.dumps(work()).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        result = pipe.read()
+    assert os.waitpid(pid, 0)[1] == 0
+    return json.loads(result)
+
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+@forks
 def test_a_forked_child_does_not_wait_for_a_thread_that_is_gone(clock):
     reservoir = Reservoir(1)
     with reservoir._lock:
-        reading, writing = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.write(writing, json.dumps(reservoir.take()).encode())
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        assert json.load(pipe) is True
-    assert os.waitpid(pid, 0)[1] == 0
+        assert in_child(reservoir.take) is True
+
+
+# -- shared ones -----------------------------------------------------------------------------------
+
+
+def test_one_a_second_is_borrowed_where_there_is_a_reservoir(clock):
+    reservoir = SharedReservoir(borrows=True)
+    assert [reservoir.draw() for _ in range(3)] == [BORROWED, None, None]
+    assert SharedReservoir(borrows=False).draw() is None
+
+
+def test_what_was_borrowed_counts_when_a_share_comes_in_the_same_second(clock):
+    reservoir = SharedReservoir(borrows=True)
+    assert [reservoir.draw() for _ in range(2)] == [BORROWED, None]
+    reservoir.grant(3, 1000.25)
+    assert reservoir.spent_in == module.NEVER
+    assert [reservoir.draw() for _ in range(4)] == [TAKEN, TAKEN, None, None]
+    clock[0] = 1000.26  # past its end
+    assert reservoir.draw() is None
+    clock[0] = 1001.0
+    assert [reservoir.draw() for _ in range(2)] == [BORROWED, None]
+    reservoir.grant(None, 2000.0)
+    assert [reservoir.draw() for _ in range(3)] == [TAKEN, TAKEN, None]
+
+
+@forks
+def test_a_share_is_not_inherited(clock):
+    reservoir = SharedReservoir(borrows=True)
+    reservoir.grant(3, 2000.0)
+    assert [reservoir.draw() for _ in range(4)] == [TAKEN] * 3 + [None]
+    clock[0] += 1
+    assert in_child(lambda: [reservoir.draw() for _ in range(2)]) == [BORROWED, None]
+    assert [reservoir.draw() for _ in range(4)] == [TAKEN] * 3 + [None]
