@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 FILTERS = (
     'annotation.tenant = "tenant-3"',
-    'service("service-7") { fault }',
+    'service("service-10") { fault }',
     "responsetime > 0.2",
     'http.url ENDSWITH "/42" AND !fault',
     "rootcause.fault.service",
@@ -218,10 +218,10 @@ def stored(path: str, quick: bool) -> None:
         )
         timed(
             "series of a node over an hour",
-            lambda: store.series(hour, 60, subjects=lambda subject: subject[0] == "service-7"),
+            lambda: store.series(hour, 60, subjects=lambda subject: subject[0] == "service-10"),
             3,
         )
-        group = filters.parse('service("service-7") { fault }')
+        group = filters.parse('service("service-10") { fault }')
         timed("graph of a group over an hour", lambda: services(store.graph(hour, group)), 3)
         print(f"  memory {memory_mb():.0f} MB")
 

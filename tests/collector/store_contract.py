@@ -12,7 +12,7 @@ import time
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.collector.strategies import (
@@ -40,7 +40,12 @@ from xtrace.collector.trace import compile_trace
 HOUR = Window(NOON - 3600, NOON + 3600)
 ALWAYS = Window(0.0, 1e12)
 
-few = settings(max_examples=30, deadline=None)  # each opens a store
+# Each example opens a store. The tests are inherited, and run once for each class.
+few = settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
+)
 
 
 def parsed(*contents):

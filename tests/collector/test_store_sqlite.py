@@ -435,7 +435,7 @@ def test_minutes_that_are_over_are_added_up(path):
         for number in range(120):
             store.write(parsed(at(number, old + number * 30)))
         assert store.flush(30)
-        eventually(lambda: len(store._writer._unsealed) == 0)
+        eventually(lambda: not store._writer._rollups._unsealed)
         before = store.graph(ALWAYS)
         connection = sqlite3.connect(path)
         spans = dict(connection.execute("select span, count(*) from rollups group by span"))

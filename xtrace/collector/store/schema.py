@@ -138,6 +138,7 @@ create table subjects (
     target_no integer not null,
     link integer not null
 );
+create index subjects_by_nodes on subjects (target_no, source_no);
 
 -- Observations added up, per minute and, once ten minutes are over, per ten minutes too.
 create table rollups (

@@ -29,8 +29,9 @@ from . import (
     StoreError,
     Window,
 )
+from .rollups import SEALED_SPAN
 from .schema import DOCUMENT_BITS, MEMORY, connect, lock, prepare, unusable
-from .writer import SEALED_SPAN, Writer, used_bytes
+from .writer import Writer, used_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,23 +57,37 @@ KEPT_READERS = 4
 MAX_INTEGER = (1 << 63) - 1
 SAMPLING_KEPT_SECONDS = 86_400.0
 
+
+def _distinct(table: str, column: str, condition: str = "1") -> str:
+    """The first distinct values from ?1 to ?2, by jumping from one to the next in an index."""
+    first = f"select min({column}) from {table} where {condition} and {column}"
+    return (
+        f"select word from (with recursive words(word) as ({first} >= ?1 "
+        f"union all select ({first} > word) from words where word is not null limit ?3) "
+        "select word from words where word < ?2)"
+    )
+
+
 WORDS = {
-    "name": "select distinct name from nodes where name >= ? and name < ?",
-    "type": "select distinct type from nodes where type >= ? and type < ?",
-    "annotation": "select distinct key from annotations where key >= ? and key < ?",
-    "value": "select distinct text from annotations where kind = 's' and key = ?3 "
-    "and text >= ?1 and text < ?2",
+    "name": _distinct("nodes", "name"),
+    "type": "select distinct type from nodes where type >= ?1 and type < ?2 order by 1 limit ?3",
+    "annotation": _distinct("annotations", "key", "kind = 's'")
+    + " union "
+    + _distinct("annotations", "key", "kind <> 's'")
+    + " order by 1 limit ?3",
+    "value": _distinct("annotations", "text", "kind = 's' and key = ?4"),
     **{
-        field: f"select distinct text from values_of where field = '{field}' "
-        "and text >= ? and text < ?"
+        field: _distinct("values_of", "text", f"field = '{field}'")
         for field in ("user", "availabilityzone", "instance.id", "resource.arn")
     },
     **{
         field: f"select distinct {column} from (select {column} from traces "
-        f"order by trace_no desc limit 10000) where {column} >= ? and {column} < ?"
+        f"order by trace_no desc limit 10000) where {column} >= ?1 and {column} < ?2 "
+        "order by 1 limit ?3"
         for field, column in (("http.url", "http_url"), ("http.method", "http_method"))
     },
 }
+"""Words from ?1 to before ?2, at most ?3 of them; ?4 is the annotation's key."""
 
 
 class SQLiteStore(Store):
@@ -349,12 +364,11 @@ class SQLiteStore(Store):
         """See Store."""
         if kind not in WORDS:
             raise ValueError(f"kind must be one of {', '.join(WORDS)}, not {kind!r}")
-        parameters = [prefix, prefix + "\U0010ffff"]
+        parameters: list[Any] = [prefix, prefix + "\U0010ffff", limit]
         if kind == "value":
             parameters.append(key or "")
         with self._reading() as connection:
-            rows = connection.execute(f"{WORDS[kind]} order by 1 limit {int(limit)}", parameters)
-            return [word for (word,) in rows]
+            return [word for (word,) in connection.execute(WORDS[kind], parameters)]
 
     # -- small things that are kept as they are
 

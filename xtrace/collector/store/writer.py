@@ -12,9 +12,10 @@ from threading import Condition, Thread
 
 import orjson
 
-from ..graph import PERIOD, Edge, Rollup, change, unpack
+from ..graph import change, unpack
 from . import Counts
 from .derive import derive
+from .rollups import Numbers, Rollups
 from .schema import DOCUMENT_BITS
 
 TYPE_CHECKING = False
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
-    from ..graph import Observation, Subject
-    from ..trace import NodeKey
+    from ..graph import Observation
     from . import Document
     from .derive import Derived
 
@@ -51,8 +51,6 @@ MAX_PARSED_DOCUMENTS = 10_000
 """Of traces that wait to be compiled; those of further ones are parsed again."""
 
 MAX_ACTIVE_TRACES = 20_000
-MAX_KNOWN_NODES = 50_000
-MAX_KNOWN_ROLLUPS = 4_000
 
 SECONDS_TO_FINISH = 2.0
 """Spent on compiling at the end; what isn't compiled then is when the store is opened again."""
@@ -66,9 +64,6 @@ TRIM_DOCUMENTS = 2_000
 
 TRIM_TO = 0.98
 """Trimming goes on until the store holds this share of what it may."""
-
-SEALED_SPAN = 600
-SEAL_AFTER_SECONDS = 120
 
 _UPSERT_TRACE = """
 update traces set time = ?, start_time = ?, end_time = ?, duration = ?, response_time = ?,
@@ -288,7 +283,7 @@ class Writer:
 
     def _seconds_to_next(self) -> float:
         """How long nothing has to be done if nothing arrives."""
-        if self._to_seal() is not None:
+        if self._rollups.to_seal() is not None:
             return 0.02
         if not self._stale:
             return 1.0
@@ -302,7 +297,7 @@ class Writer:
             with self._transaction() as connection:
                 self._store(connection)
                 self._compile(connection, all)
-                self._write_rollups(connection)
+                self._rollups.write(connection)
                 self._write_counters(connection)
         except Exception as error:
             if isinstance(error, sqlite3.OperationalError) and patient:
@@ -324,7 +319,9 @@ class Writer:
         self._finish_batch(stored=True)
         try:
             self._trim()
-            self._seal()
+            if self._rollups.to_seal() is not None:
+                with self._transaction() as connection:
+                    self._rollups.seal(connection)
         except sqlite3.Error as error:
             self._complain("Can't make room", error)
         return True
@@ -362,12 +359,8 @@ class Writer:
         self._active: OrderedDict[str, _Active] = OrderedDict()
         self._stale: OrderedDict[str, _Active] = OrderedDict()
         self._parsed = 0
-        self._nodes: dict[NodeKey, int] = {}
-        self._subjects: dict[Subject, int] = {}
-        self._rollups: OrderedDict[tuple[int, int, int], Rollup] = OrderedDict()
-        self._changed_rollups: dict[tuple[int, int, int], Rollup] = {}
-        self._sealed: set[int] = set()
-        self._unsealed: set[int] = set()
+        self._numbers = Numbers()
+        self._rollups = Rollups(self._numbers)
         self._counters: dict[str, Any] = {}
         self._counters_changed = False
         self._oldest: float | None = None
@@ -376,11 +369,7 @@ class Writer:
     def _read(self, connection: sqlite3.Connection) -> None:
         """Learn anew what is in the tables."""
         self._counters = dict(connection.execute("select name, value from counters"))
-        self._sealed = {start for (start,) in connection.execute("select start from sealed")}
-        minutes = connection.execute(
-            "select distinct start from rollups where span = ?", (PERIOD,)
-        ).fetchall()
-        self._unsealed = {start // SEALED_SPAN * SEALED_SPAN for (start,) in minutes} - self._sealed
+        self._rollups.read(connection)
         waiting = connection.execute(
             "select trace_id from stale join traces using (trace_no) order by trace_no"
         ).fetchall()
@@ -540,7 +529,7 @@ class Writer:
         for table in _DERIVED_TABLES if again else ():
             connection.executemany(f"delete from {table} where trace_no = ?", again)
         traces, parts, calls, annotations, values, kept = [], [], [], [], [], []
-        node = self._node
+        node = self._numbers.node
         for active, derived in compiled:
             number = active.trace_no
             root = None if derived.root is None else node(connection, derived.root)
@@ -559,7 +548,7 @@ class Writer:
             kept.append((number, derived.summary, derived.packed))
             active.compiled = True
         new = (seen for _, derived in compiled for seen in derived.observations)
-        self._add(connection, change(old, new))
+        self._rollups.add(connection, change(old, new))
         connection.executemany(_UPSERT_TRACE, traces)
         connection.executemany(_INSERT_PART, parts)
         connection.executemany(_INSERT_CALL, calls)
@@ -569,137 +558,6 @@ class Writer:
         longest = max((derived.trace[3] for _, derived in compiled), default=0.0)
         if longest > self._counters.get("longest", 0.0):
             self._set_counter("longest", longest)
-
-    def _node(self, connection: sqlite3.Connection, key: NodeKey) -> int:
-        number = self._nodes.get(key)
-        if number is None:
-            found = connection.execute(
-                "select node_no from nodes where name = ? and type is ? and account_id is ?", key
-            ).fetchone()
-            if found is None:
-                number = connection.execute(
-                    "insert into nodes (name, type, account_id) values (?, ?, ?)", key
-                ).lastrowid
-                assert number is not None
-            else:
-                number = int(found[0])
-            if len(self._nodes) >= MAX_KNOWN_NODES:
-                self._nodes.clear()
-            self._nodes[key] = number
-        return number
-
-    # -- the graph
-
-    def _subject(self, connection: sqlite3.Connection, subject: Subject) -> int:
-        number = self._subjects.get(subject)
-        if number is None:
-            if isinstance(subject, Edge):
-                row: tuple[Any, ...] = (
-                    self._node(connection, subject.target),
-                    self._node(connection, subject.source),
-                    subject.link,
-                )
-            else:
-                row = (self._node(connection, subject), None, False)
-            found = connection.execute(
-                "select subject_no from subjects "
-                "where target_no = ? and source_no is ? and link = ?",
-                row,
-            ).fetchone()
-            if found is None:
-                number = connection.execute(
-                    "insert into subjects (target_no, source_no, link) values (?, ?, ?)", row
-                ).lastrowid
-                assert number is not None
-            else:
-                number = int(found[0])
-            if len(self._subjects) >= MAX_KNOWN_NODES:
-                self._subjects.clear()
-            self._subjects[subject] = number
-        return number
-
-    def _add(
-        self, connection: sqlite3.Connection, changes: dict[tuple[int, Subject], Rollup]
-    ) -> None:
-        """Add to the rollups of minutes, and of the tens of minutes that are sealed."""
-        for (start, subject), added in changes.items():
-            number = self._subject(connection, subject)
-            spans = [(PERIOD, start)]
-            block = start // SEALED_SPAN * SEALED_SPAN
-            if block in self._sealed:
-                spans.append((SEALED_SPAN, block))
-            else:
-                self._unsealed.add(block)
-            for span, begin in spans:
-                key = (span, begin, number)
-                rollup = self._rollups.get(key)
-                if rollup is None:
-                    rollup = self._read_rollup(connection, key, subject)
-                rollup.add_all(added)
-                self._changed_rollups[key] = rollup
-
-    def _read_rollup(
-        self, connection: sqlite3.Connection, key: tuple[int, int, int], subject: Subject
-    ) -> Rollup:
-        found = connection.execute(
-            "select data from rollups where span = ? and start = ? and subject_no = ?", key
-        ).fetchone()
-        rollup = Rollup(subject) if found is None else Rollup.unpack(subject, found[0])
-        self._rollups[key] = rollup
-        return rollup
-
-    def _write_rollups(self, connection: sqlite3.Connection) -> None:
-        connection.executemany(
-            "insert or replace into rollups values (?, ?, ?, ?)",
-            [(*key, rollup.pack()) for key, rollup in self._changed_rollups.items() if rollup],
-        )
-        gone = [key for key, rollup in self._changed_rollups.items() if not rollup]
-        connection.executemany(
-            "delete from rollups where span = ? and start = ? and subject_no = ?", gone
-        )
-        for key in self._changed_rollups:
-            self._rollups.move_to_end(key)
-        self._changed_rollups.clear()
-        for key in gone:
-            del self._rollups[key]
-        while len(self._rollups) > MAX_KNOWN_ROLLUPS:
-            self._rollups.popitem(last=False)
-
-    def _to_seal(self) -> int | None:
-        """The oldest ten minutes that are over and have no rollup of their own."""
-        start = min(self._unsealed, default=None)
-        over = start is not None and start + SEALED_SPAN + SEAL_AFTER_SECONDS <= time.time()
-        return start if over else None
-
-    def _seal(self) -> None:
-        """Give ten minutes that are over a rollup of their own, one at a time."""
-        start = self._to_seal()
-        if start is None:
-            return
-        with self._transaction() as connection:
-            totals: dict[int, Rollup] = {}
-            rows = connection.execute(
-                "select subject_no, data from rollups where span = ? and start >= ? and start < ?",
-                (PERIOD, start, start + SEALED_SPAN),
-            )
-            nobody: Any = None  # a rollup's bytes don't say whose it is, and needn't here
-            for number, data in rows:
-                rollup = Rollup.unpack(nobody, data)
-                if number in totals:
-                    totals[number].add_all(rollup)
-                else:
-                    totals[number] = rollup
-            connection.executemany(
-                "insert or replace into rollups values (?, ?, ?, ?)",
-                [
-                    (SEALED_SPAN, start, number, rollup.pack())
-                    for number, rollup in totals.items()
-                    if rollup
-                ],
-            )
-            connection.execute("insert or ignore into sealed values (?)", (start,))
-        self._unsealed.discard(start)
-        self._sealed.add(start)
 
     # -- making room
 
@@ -711,7 +569,7 @@ class Writer:
         while self._too_much() and time.monotonic() < deadline:
             with self._transaction() as connection:
                 went = self._delete_oldest(connection)
-                self._write_rollups(connection)
+                self._rollups.write(connection)
                 self._write_counters(connection)
             if not went:
                 return
@@ -775,7 +633,7 @@ class Writer:
             ).fetchone()
             if found is not None:
                 said.extend(unpack(found[0]))
-        self._add(connection, change(said, ()))
+        self._rollups.add(connection, change(said, ()))
         for table in ("stale", *_DERIVED_TABLES):
             connection.executemany(f"delete from {table} where trace_no = ?", going)
         if partly:
