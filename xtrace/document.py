@@ -79,12 +79,14 @@ def documents(batch: list[Entity], ledger: Ledger) -> list[tuple[dict[str, Any],
                 ending = endings[parent] = _place(document, entity)
             outermost.append((document, ending))
         elif "subsegments" in around:
-            around["subsegments"].append(document)
-            crowded.append(around)
+            siblings = around["subsegments"]
+            siblings.append(document)
+            if len(siblings) == 2:
+                crowded.append(siblings)
         else:
             around["subsegments"] = [document]
-    for around in crowded:
-        around["subsegments"].sort(key=_start_time)
+    for siblings in crowded:
+        siblings.sort(key=_start_time)
     return outermost
 
 

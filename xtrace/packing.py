@@ -37,11 +37,11 @@ def pack(batch: list[Entity], limit: int, ledger: Ledger) -> list[Packed]:
         made = document.documents(batch, ledger)
     except RuntimeError:  # another thread still adds to one of them
         return _Packing(batch, limit, ledger, _described(batch, Ledger())).done
-    if len(batch) == 1:
+    if len(made) == 1:
         each, ending = made[0]
         data = document.encode(each, ending)
         if len(data) <= limit:
-            return [(data, 1)]
+            return [(data, len(batch))]
     packed = []
     for each, ending in made:
         data = document.encode(each, ending)
