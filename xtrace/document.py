@@ -150,9 +150,11 @@ def _place(document: dict[str, Any], entity: Entity) -> bytes:
     segment = entity.segment
     if segment is not entity:
         return b"," + encode(_place_in_trace(entity, segment))[1:]
-    document.update(_place_in_trace(entity, segment))
-    constant = _constant(segment)
-    if entity._more is None or constant.fields.keys().isdisjoint(entity._more):
+    document["trace_id"] = segment._trace_id or segment.trace_id
+    if segment._caller_id is not None:
+        document["parent_id"] = segment._caller_id
+    constant = segment._owner.constant or _constant(segment)
+    if entity._more is None or constant.is_disjoint(entity._more):
         return constant.ending
     _merge(document, constant.fields)
     return b"}"
@@ -199,9 +201,10 @@ class Constant:
     """What all segments of a process have in common.
 
     fields: of their documents. ending: the same as JSON, to end a document with.
+    is_disjoint: whether none of them is among these.
     """
 
-    __slots__ = ("ending", "fields")
+    __slots__ = ("ending", "fields", "is_disjoint")
 
     def __init__(self, owner: Owner) -> None:
         version = {} if owner.service_version is None else {"version": owner.service_version}
@@ -212,6 +215,7 @@ class Constant:
             **origin,
         }
         self.ending = b"," + encode(self.fields)[1:]
+        self.is_disjoint = frozenset(self.fields).isdisjoint
 
 
 # -- fields ------------------------------------------------------------------------------------
