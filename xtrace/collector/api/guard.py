@@ -18,10 +18,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ANY = "*"
 """As an allowed host: every one."""
+
+
+_POLICY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'"),
+)
 
 
 class Guard:
@@ -40,7 +46,7 @@ class Guard:
         """Answer a request, or have the application do it."""
         problem = self._problem(scope) if scope["type"] == "http" else None
         if problem is None:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _with_policy(send))
         else:
             refusal = error_reply(ApiError("AccessDeniedException", 403, problem))
             refusal.headers["connection"] = "close"
@@ -72,6 +78,17 @@ class Guard:
         except ValueError:
             return False
         return self._any_address or address.is_loopback
+
+
+def _with_policy(send: Send) -> Send:
+    """Adds to replies what keeps browsers from taking data for pages or scripts, and from framing."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *_POLICY]
+        await send(message)
+
+    return sending
 
 
 def _name(host: str) -> str:
