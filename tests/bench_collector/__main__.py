@@ -113,12 +113,12 @@ def counts_trimmed(store: Store) -> str:
 
 def sustained(path: str, quick: bool) -> None:
     """8,000 segments a second for a minute."""
-    ingest_over_udp("sustained", path, 8000, 5 if quick else 60)
+    ingest_over_udp("sustained", path, 8000, 15 if quick else 60)
 
 
 def full(path: str, quick: bool) -> None:
     """The same into a store that is full, so that as much goes as comes."""
-    ingest_over_udp("full", path, 8000, 8 if quick else 60, 60_000_000)
+    ingest_over_udp("full", path, 8000, 15 if quick else 60, 60_000_000)
 
 
 def burst(path: str, quick: bool) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("xtrace.collector")
 
 SECONDS_BETWEEN_COMMITS = 0.1
-"""How long documents wait for company before they are stored."""
+"""At least, so that documents are stored in batches."""
 
 QUIET_SECONDS = 0.1
 """A trace is compiled when nothing of it has arrived for so long,"""
@@ -47,7 +47,7 @@ BUDGET_SECONDS = 0.15
 """Spent on compiling, and again on trimming, between two commits; what arrives comes first."""
 
 MAX_BATCH_BYTES = 8 * 1024 * 1024
-MAX_PARSED_DOCUMENTS = 10_000
+MAX_PARSED_DOCUMENTS = 20_000
 """Of traces that wait to be compiled; those of further ones are parsed again."""
 
 MAX_ACTIVE_TRACES = 20_000
@@ -64,6 +64,9 @@ TRIM_DOCUMENTS = 2_000
 
 TRIM_TO = 0.98
 """Trimming goes on until the store holds this share of what it may."""
+
+MUCH_OVER = 1.05
+"""From this share on it takes more time: more comes than goes."""
 
 _UPSERT_TRACE = """
 update traces set time = ?, start_time = ?, end_time = ?, duration = ?, response_time = ?,
@@ -144,7 +147,7 @@ class Writer:
         self._flushes: list[Future[None]] = []
         self._hurried: list[Future[None]] = []
         self._stopping = False
-        self._complained = float("-inf")
+        self._complained = self._committed = float("-inf")
         self._one_by_one = False
         self._suspect: str | None = None
         self._hopeless: set[str] = set()
@@ -262,10 +265,10 @@ class Writer:
                 self._changed.wait_for(
                     lambda: self._waiting or self._urgent(), self._seconds_to_next()
                 )
-                if self._waiting and not self._urgent():  # wait for company
+                pause = self._committed + SECONDS_BETWEEN_COMMITS - time.monotonic()
+                if self._waiting and pause > 0:  # wait for company
                     self._changed.wait_for(
-                        lambda: self._urgent() or self._waiting_bytes >= MAX_BATCH_BYTES,
-                        SECONDS_BETWEEN_COMMITS,
+                        lambda: self._urgent() or self._waiting_bytes >= MAX_BATCH_BYTES, pause
                     )
             finishing = self._stopping
             flushes, self._flushes = self._flushes, []
@@ -316,6 +319,7 @@ class Writer:
                 self._finish_batch(stored=False)
             self._one_by_one = True
             return False
+        self._committed = time.monotonic()
         self._finish_batch(stored=True)
         try:
             self._trim()
@@ -565,7 +569,7 @@ class Writer:
         """Delete the oldest traces while there is too much, or it is too old, for a short time."""
         if self._max_bytes is None and self._max_age is None:
             return
-        deadline = time.monotonic() + BUDGET_SECONDS
+        deadline = time.monotonic() + BUDGET_SECONDS * (1 if self._is_little_over() else 4)
         while self._too_much() and time.monotonic() < deadline:
             with self._transaction() as connection:
                 went = self._delete_oldest(connection)
@@ -573,6 +577,12 @@ class Writer:
                 self._write_counters(connection)
             if not went:
                 return
+
+    def _is_little_over(self) -> bool:
+        if self._max_bytes is None:
+            return True
+        with self._exclusive():
+            return used_bytes(self._connection) < self._max_bytes * MUCH_OVER
 
     def _too_much(self) -> bool:
         if self._counters.get("trimming"):
@@ -606,47 +616,48 @@ class Writer:
         limit = (
             float("inf") if self._trimming or self._max_age is None else time.time() - self._max_age
         )
-        going: list[tuple[int]] = []
-        documents = partly = 0
-        for trace_no, trace_id, received in oldest:
-            if going and (documents >= TRIM_DOCUMENTS or received >= limit):
+        if not oldest:
+            return False
+        going = [row for row in oldest if row[2] < limit] or oldest[:1]
+        while (documents := _count_documents(connection, going)) > TRIM_DOCUMENTS:
+            if len(going) == 1:
                 break
-            first = trace_no << DOCUMENT_BITS
-            went = connection.execute(
-                "delete from documents where number in (select number from documents "
-                "where number >= ? and number < ? limit ?)",
-                (first, first + (1 << DOCUMENT_BITS), TRIM_DOCUMENTS),
-            ).rowcount
-            documents += went
-            going.append((trace_no,))
+            going = going[: len(going) // 2]
+        first, last = going[0][0], going[-1][0]
+        partly = first if documents > TRIM_DOCUMENTS else 0
+        documents = connection.execute(
+            "delete from documents where number in (select number from documents "
+            "where number >= ? and number < ? limit ?)",
+            (first << DOCUMENT_BITS, (last + 1) << DOCUMENT_BITS, TRIM_DOCUMENTS),
+        ).rowcount
+        for _, trace_id, _ in going:
             self._stale.pop(trace_id, None)
             active = self._active.pop(trace_id, None)
             if active is not None and active.contents is not None:
                 self._parsed -= len(active.contents)
-            if went == TRIM_DOCUMENTS:
-                partly = trace_no  # the rest of it the next time
-                break
-        said: list[Observation] = []
-        for row in going:
-            found = connection.execute(
-                "select observations from compiled where trace_no = ?", row
-            ).fetchone()
-            if found is not None:
-                said.extend(unpack(found[0]))
-        self._rollups.add(connection, change(said, ()))
+        said = connection.execute(
+            "select observations from compiled where trace_no >= ? and trace_no <= ?", (first, last)
+        ).fetchall()
+        old = (seen for (packed,) in said for seen in unpack(packed))
+        self._rollups.add(connection, change(old, ()))
         for table in ("stale", *_DERIVED_TABLES):
-            connection.executemany(f"delete from {table} where trace_no = ?", going)
-        if partly:
-            going.pop()
+            connection.execute(
+                f"delete from {table} where trace_no >= ? and trace_no <= ?", (first, last)
+            )
+        if partly:  # the rest of it the next time
+            going = []
             connection.execute("update traces set time = null where trace_no = ?", (partly,))
-        connection.executemany("delete from traces where trace_no = ?", going)
+        else:
+            connection.execute(
+                "delete from traces where trace_no >= ? and trace_no <= ?", (first, last)
+            )
         self._set_counter("trimming", partly)
         self._count("traces", -len(going))
         self._count("documents", -documents)
         self.trimmed_traces += len(going)
         self.trimmed_documents += documents
         self._oldest = None
-        return bool(oldest)
+        return True
 
     # -- counters and jobs
 
@@ -713,6 +724,16 @@ class _Transaction:
                     self._writer._forget()
             finally:
                 self._exclusive.__exit__(None, None, None)
+
+
+def _count_documents(connection: sqlite3.Connection, traces: Sequence[tuple[Any, ...]]) -> int:
+    """How many documents traces next to each other have. Their rows begin with trace_no."""
+    first, last = traces[0][0], traces[-1][0]
+    found = connection.execute(
+        "select count(*) from documents where number >= ? and number < ?",
+        (first << DOCUMENT_BITS, (last + 1) << DOCUMENT_BITS),
+    ).fetchone()
+    return int(found[0])
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:
