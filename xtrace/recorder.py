@@ -105,7 +105,7 @@ class Recorder:
         self._emitters: list[Emitter] | None = None
         self._former_emitters: list[Emitter] = []
         self._fallback_sampler: LocalSampler | None = None
-        self._in_use = False
+        self.in_use = False
         self._lock = Lock()
         self._forgotten: WeakSet[Entity] = WeakSet()
         self._late = 0
@@ -232,7 +232,7 @@ class Recorder:
         """
         if not self.enabled:
             return NO_SEGMENT
-        if not self._in_use:
+        if not self.in_use:
             self._begin_use()
         if header is not None:
             trace_id = header.root
@@ -644,9 +644,9 @@ class Recorder:
     def _begin_use(self) -> None:
         """Once, when the first segment is made: imports alone have no effect on a process."""
         with self._lock:
-            if self._in_use:
+            if self.in_use:
                 return
-            self._in_use = True
+            self.in_use = True
         atexit.register(self._at_exit)
         if self._bad_environment is not None:
             faults.report("configuration", "Ignored", self._bad_environment)

@@ -78,8 +78,8 @@ class UdpEmitter(Emitter):
         """Send the entities; in smaller datagrams if the system refuses large ones."""
         packed = pack(batch, self.max_bytes - len(HEADER), self.ledger)
         try:
-            if len(packed) == 1 and self._socket is not None and not self._is_name:
-                self._send(self._socket, packed[0])  # as it nearly always is
+            if len(packed) == 1 and (sock := self._socket) is not None and not self._is_name:
+                self._send(sock, packed[0])  # as it nearly always is
                 return
             packed.sort(key=_size, reverse=True)  # if the largest goes out, all do
             self.send_documents(packed)

@@ -100,9 +100,12 @@ def incoming_request(
     if traceparent and not came_in:
         came_in = header.parse_traceparent(traceparent)
     if recorder.naming is None:
-        if came_in.sampled is False:
+        sampled = came_in.sampled
+        if sampled is None and not recorder.sampling:
+            sampled = True
+        if sampled is not None and recorder.in_use:
             # What in_segment() comes to, in a third of the steps: most requests are of this kind.
-            return UnsampledSegment(
+            return (recorder.segment_class if sampled else UnsampledSegment)(
                 recorder.service or UNNAMED,
                 recorder,
                 recorder._context,
@@ -110,8 +113,6 @@ def incoming_request(
                 came_in.parent,
                 came_in,
             )
-        if came_in.sampled or not recorder.sampling:
-            return recorder.in_segment(recorder.service, header=came_in)
     host, method, path = asked(source)
     name = recorder.service
     if recorder.naming is not None:

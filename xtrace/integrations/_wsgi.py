@@ -238,7 +238,7 @@ class _Response(_Body):
             self._end(None)
             return body
         wrapper = self._environ.get("wsgi.file_wrapper")
-        if isinstance(wrapper, type) and isinstance(body, wrapper):
+        if wrapper is not None and isinstance(wrapper, type) and isinstance(body, wrapper):
             # The server sends the file by itself, if it recognises it.
             self._end_with(body)
             return body
