@@ -140,8 +140,8 @@ def test_our_own_failure_does_not_reach_the_caller(server, traces, monkeypatch, 
     def fail(*args):
         raise RuntimeError("ours")
 
-    monkeypatch.setattr("xtrace.integrations._http.host", fail)
-    monkeypatch.setattr("xtrace.integrations._http._length", fail)
+    monkeypatch.setattr("xtrace.integrations._outgoing.host", fail)
+    monkeypatch.setattr("xtrace.integrations._outgoing._length", fail)
     with xtrace.in_segment("a"):
         assert requests.get(f"{server}/status/200", timeout=5).text == "hello"
     assert xtrace.stats().faults == {"http": 2}

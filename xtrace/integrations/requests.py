@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..default import recorder
-from ._http import answered, outgoing_call
+from ._outgoing import answered, outgoing_call
 from ._wrap import argument
 
 TYPE_CHECKING = False
