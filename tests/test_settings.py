@@ -174,3 +174,23 @@ def test_an_unknown_name_like_no_other_gives_them_all():
         check({"xyzzy": 1})
     assert "Did you mean" not in str(caught.value)
     assert all(name in str(caught.value) for name in SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        ("a.example, *.b ,", ("a.example", "*.b")),
+        (["a.example", " *.b "], ("a.example", "*.b")),
+        ((), ()),
+        ("", ()),
+    ],
+)
+def test_patterns_are_given_one_by_one_or_with_commas_between_them(given, value):
+    assert SETTINGS["trace_header_targets"].value(given) == value
+    assert SETTINGS["excluded_urls"].value(given) == value
+
+
+@pytest.mark.parametrize("given", [None, 1, [1], {"a": 1}])
+def test_what_is_no_pattern_is_an_error(given):
+    with pytest.raises(ConfigurationError, match="trace_header_targets"):
+        SETTINGS["trace_header_targets"].value(given)

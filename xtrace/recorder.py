@@ -48,6 +48,7 @@ _valid_id = re.compile(r"[0-9a-fA-F]{16}", re.ASCII).fullmatch
 # Settings that are no more than an attribute of the recorder.
 _PLAIN = (
     "enabled",
+    "excluded_urls",
     "max_trace_back",
     "redact",
     "sampling",
@@ -56,6 +57,7 @@ _PLAIN = (
     "stream_sql",
     "streaming",
     "streaming_threshold",
+    "trace_header_targets",
     "traceparent",
 )
 # Settings that together say where documents go.
@@ -77,6 +79,7 @@ class Recorder:
     subsegment_class: type[Subsegment] = Subsegment
 
     enabled: bool
+    excluded_urls: tuple[str, ...]
     max_trace_back: int
     redact: bool
     sampling: bool
@@ -85,6 +88,7 @@ class Recorder:
     stream_sql: bool
     streaming: Any
     streaming_threshold: int
+    trace_header_targets: tuple[str, ...]
     traceparent: bool
 
     def __init__(self, **given: Unpack[settings.Arguments]) -> None:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
         stream_sql: bool
         redact: bool
         traceparent: bool
+        trace_header_targets: Sequence[str] | str
+        excluded_urls: Sequence[str] | str
 
 
 LOG_ERROR = "LOG_ERROR"
@@ -158,6 +160,15 @@ def _sampler(setting: Setting, value: Any) -> Any:
     if value is None or callable(getattr(value, "should_trace", None)):
         return value
     raise setting.wrong(value, "Give an object with should_trace(). Or write 'local' or 'central'.")
+
+
+def _patterns(setting: Setting, value: Any) -> tuple[str, ...]:
+    """Patterns, given one by one or, as in the environment, with commas between them."""
+    parts = value.split(",") if isinstance(value, str) else value
+    is_list = isinstance(parts, (list, tuple, set, frozenset))
+    if is_list and all(isinstance(part, str) for part in parts):
+        return tuple(part.strip() for part in parts if part.strip())
+    raise setting.wrong(value, "Write patterns: ['*.example.com'], or in one text with commas.")
 
 
 def _pattern_or(
@@ -313,6 +324,22 @@ SETTINGS: dict[str, Setting] = {
             "True: called services get a W3C traceparent beside X-Amzn-Trace-Id.",
             _flag,
             "XTRACE_TRACEPARENT",
+        ),
+        Setting(
+            "trace_header_targets",
+            ("*",),
+            "Hosts that get the trace header when they are called: patterns such as "
+            "'*.example.com' or '10.*'. (): none gets it.",
+            _patterns,
+            "XTRACE_TRACE_HEADER_TARGETS",
+        ),
+        Setting(
+            "excluded_urls",
+            (),
+            "Calls that aren't recorded and get no trace header: patterns of a host ('10.0.0.7', "
+            "'localhost:9200'), or of host and path ('*/health').",
+            _patterns,
+            "XTRACE_EXCLUDED_URLS",
         ),
     )
 }
