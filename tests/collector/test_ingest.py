@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 from threading import Event
@@ -10,11 +11,12 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.collector.strategies import TRACE_ID, json_values, minimal
 from xtrace.collector import ingest as module
 from xtrace.collector.ingest import Ingest, Problem, documents
-from xtrace.collector.store import Document, open_store
+from xtrace.collector.store import Document, Window, open_store
 
 GOOD = minimal()
 
@@ -232,3 +234,18 @@ def test_counts_add_up_at_any_moment(ingest, store):
     assert ingest.flush(10)
     assert store.flush(10)
     assert ingest.counts().waiting == 0
+
+
+@pytest.mark.parametrize("kind", [b"T1S", b"T1U"])
+def test_opentelemetry_over_udp_is_taken_too(ingest, store, kind):
+    request = ExportTraceServiceRequest()
+    span = request.resource_spans.add().scope_spans.add().spans.add()
+    span.trace_id, span.span_id, span.name = bytes(range(16)), b"12345678", "work"
+    span.kind = span.SPAN_KIND_SERVER
+    span.start_time_unix_nano, span.end_time_unix_nano = 10**18, 10**18 + 10**9
+    ingest.take([kind + base64.b64encode(request.SerializeToString())])
+    assert ingest.flush(10)
+    assert store.flush(10)
+    assert ingest.counts()[:3] == (1, 1, 0)
+    (found,) = store.find(Window(0, 1e12)).summaries
+    assert found["Id"] == "1-00010203-0405060708090a0b0c0d0e0f"
