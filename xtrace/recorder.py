@@ -10,7 +10,7 @@ from itertools import islice
 from threading import Lock
 from weakref import WeakSet
 
-from . import faults, ledger, model, settings
+from . import faults, ids, ledger, model, settings
 from .context import Context
 from .daemon import endpoint_text
 from .decorator import capture
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 
 FLUSH_SECONDS = 1.0
 """How long a program's exit waits, at most, for what isn't sent yet."""
+
+AFTERMATH_SECONDS = 300.0
+"""Work begun so long after the end of what is current is no longer part of it: a thread or task that
+was started during a request and lives on isn't the request's for ever."""
 
 _valid_trace_id = re.compile(r"1-[0-9a-fA-F]{8}-[0-9a-fA-F]{24}", re.ASCII).fullmatch
 _valid_id = re.compile(r"[0-9a-fA-F]{16}", re.ASCII).fullmatch
@@ -273,7 +277,7 @@ class Recorder:
     ) -> Segment:
         """Begin a segment and make it current, until end_segment(). Arguments as in in_segment()."""
         outer = self._get_current()
-        if outer is not None and outer.sampled:
+        if outer is not None and outer.sampled and outer.segment.end_time is None:
             faults.log(
                 "warning",
                 f"A segment begins inside {outer.segment.name!r}, which hasn't ended; "
@@ -333,12 +337,13 @@ class Recorder:
         Where nothing is recorded, it is an entity too, on which nothing is kept.
         """
         parent = self._get_current()
-        if parent is None:
-            if self.enabled:
-                self._context.missing(f"in_subsegment({name!r})")
-            return NO_SUBSEGMENT
-        if parent.sampled:
-            return self.subsegment_class(name, parent, parent.segment, namespace)
+        if parent is not None:
+            if not parent.sampled:
+                return NO_SUBSEGMENT
+            if parent.end_time is None or not self._is_over(parent):
+                return self.subsegment_class(name, parent, parent.segment, namespace)
+        if self.enabled:
+            self._context.missing(f"in_subsegment({name!r})")
         return NO_SUBSEGMENT
 
     def in_call(self, name: str, namespace: str) -> Subsegment:
@@ -350,7 +355,21 @@ class Recorder:
         parent = self._get_current()
         if parent is None or not parent.sampled:
             return NO_SUBSEGMENT
+        if parent.end_time is not None and self._is_over(parent):
+            return NO_SUBSEGMENT
         return self.subsegment_class(name, parent, parent.segment, namespace)
+
+    def _is_over(self, entity: Entity) -> bool:
+        """Whether the current entity, which has ended, did so too long ago; then nothing is current
+        from now on.
+        """
+        if entity.end_time == INHERITED:  # the parent process ends it, nobody here knows when
+            return False
+        now = entity.segment._base + ids.monotonic_clock()
+        if now - (entity.end_time or now) < AFTERMATH_SECONDS:
+            return False
+        self._context.set(None)
+        return True
 
     def begin_subsegment(self, name: str, namespace: str | None = None) -> Subsegment:
         """Begin a subsegment and make it current, until end_subsegment()."""

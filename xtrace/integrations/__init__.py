@@ -2,7 +2,7 @@
 
 An integration is a module with a function `patch(patcher)`, which replaces what it must by
 patcher.wrap() and patcher.replace(). It is imported when its library is. It knows its library, the
-shared pieces (_wrap, _http, _sql, _wsgi) and the core, and no sibling.
+shared pieces (_wrap, _http, _sql, _wsgi, _jobs) and the core, and no sibling.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 INTEGRATIONS = {
     "flask": "flask",
+    "futures": "concurrent.futures.thread",
+    "multiprocessing": "multiprocessing.pool",
     "requests": "requests",
     "sqlite3": "sqlite3",
+    "threading": "threading",
 }
 """Every integration, sorted, and the module whose import it waits for; a test compares with the
 folder."""
