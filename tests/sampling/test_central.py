@@ -773,9 +773,10 @@ def test_a_failure_of_our_own_is_reported_and_the_thread_goes_on(
     assert faults.counts == {"sampling": 1}
 
 
-def test_another_daemon_is_asked_as_soon_as_it_is_named(daemon):
+def test_another_daemon_is_asked_as_soon_as_it_is_named(daemon, monkeypatch):
     daemon.rules = [rule("first", FixedRate=1.0)]
-    sampler = CentralSampler(NEVER, daemon.address)
+    monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", daemon.address)
+    sampler = CentralSampler(NEVER)
     eventually(lambda: decisions(sampler) == ["first"])
     with answering() as other:
         other.rules = [rule("second", FixedRate=1.0)]
@@ -783,6 +784,12 @@ def test_another_daemon_is_asked_as_soon_as_it_is_named(daemon):
         sampler.direct((host, int(port)), None)
         # At once, not when the next report is due.
         eventually(lambda: decisions(sampler) == ["second"], seconds=5)
+
+
+def test_a_sampler_that_was_given_a_daemon_keeps_it():
+    sampler = CentralSampler(NEVER, "127.0.0.1:9")
+    keeping_recorder(sampler=sampler, daemon_address="127.0.0.1:2000")
+    assert sampler.endpoint == ("127.0.0.1", 9)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

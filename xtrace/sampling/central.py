@@ -43,7 +43,7 @@ class CentralSampler:
     """Decides by the daemon's rules; a decision for recording is the name of the rule.
 
     rules: what decides while the daemon is silent, as of LocalSampler, or one.
-    daemon_address: as in configure(); its tcp endpoint is asked.
+    daemon_address: whose tcp endpoint is asked, as in configure(); the recorder's unless given.
 
     poll() is what the thread runs; call it by hand for the rules right now.
     """
@@ -59,6 +59,7 @@ class CentralSampler:
         self.local = rules if isinstance(rules, LocalSampler) else LocalSampler(rules)
         address = daemon_address or os.environ.get("AWS_XRAY_DAEMON_ADDRESS")
         self.endpoint = daemon.parse(address or daemon.DEFAULT_ADDRESS).tcp
+        self._is_placed = daemon_address is not None
         # What is true of every request of this process; a Matcher looks here.
         self.process: dict[str, str] = {}
         self.rules: list[CentralRule] = []
@@ -134,12 +135,12 @@ class CentralSampler:
         self.local.load_local_rules(rules)
 
     def direct(self, endpoint: Endpoint, origin: str | None) -> None:
-        """Where the daemon is and what the process runs on (as in a segment's `origin`)."""
+        """Where the recorder's daemon is and what the process runs on (as in a segment's `origin`)."""
         if origin is None:
             self.process.pop("service_type", None)
         else:
             self.process["service_type"] = origin
-        if endpoint != self.endpoint:
+        if endpoint != self.endpoint and not self._is_placed:
             self.endpoint = endpoint
             self._rules_due = float("-inf")
             self._wake_up()
