@@ -20,7 +20,11 @@ CLIENTS = 20
 
 def rule(name, **members):
     return {
-        **{"RuleName": name, "Priority": 10, "Version": 1, "FixedRate": 0.0, "ReservoirSize": 0},
+        "RuleName": name,
+        "Priority": 10,
+        "Version": 1,
+        "FixedRate": 0.0,
+        "ReservoirSize": 0,
         **dict.fromkeys(("ServiceName", "ServiceType", "Host", "HTTPMethod", "URLPath"), "*"),
         "ResourceARN": "*",
         **members,
