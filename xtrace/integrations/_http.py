@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import faults, header
 from ..document import MAX_FIELD_CHARS
+from ..errors import SegmentNameMissing
 from ..model import GOOD_CHARS
 from ..naming import UNNAMED, without_port
 from ..noop import UnsampledSegment
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 
 ROUTE = "http_route"
 """Key of the annotation with the route's template."""
+
+
+def check_name(recorder: Recorder) -> None:
+    """Raise SegmentNameMissing, while the application is set up, if segments would have no name."""
+    if recorder.enabled and recorder.service is None and recorder.naming is None:
+        raise SegmentNameMissing(
+            "The segments of this application have no name. Before the middleware, call "
+            "xtrace.configure(service='my-service'), or set AWS_XRAY_TRACING_NAME."
+        )
 
 
 def incoming_request(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .. import faults
-from ..errors import SegmentNameMissing
 from ._http import describe_request, describe_response, incoming_request, response_header
 
 TYPE_CHECKING = False
@@ -27,15 +26,6 @@ MARK = "xtrace.segment"
 
 TRACE_HEADER = "X-Amzn-Trace-Id"
 _LENGTH = "Content-Length"
-
-
-def check_name(recorder: Recorder) -> None:
-    """Raise SegmentNameMissing, while the application is set up, if segments would have no name."""
-    if recorder.enabled and recorder.service is None and recorder.naming is None:
-        raise SegmentNameMissing(
-            "The segments of this application have no name. Before the middleware, call "
-            "xtrace.configure(service='my-service'), or set AWS_XRAY_TRACING_NAME."
-        )
 
 
 def traced(

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from .. import faults
 from ..default import recorder as default_recorder
-from ._http import add_route
-from ._wsgi import MARK, check_name, traced
+from ._http import add_route, check_name
+from ._wsgi import MARK, traced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
