@@ -36,7 +36,7 @@ class Job:
         self._function = function
         self._entity: Entity | None = recorder.get_trace_entity()
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         with recorder.attach(self._entity):
             return self._function(*args, **kwargs)
 
