@@ -106,7 +106,8 @@ def test_the_core_names_no_emitter(module):
 def test_an_integration_knows_no_sibling(module):
     own = "integrations."
     siblings = {n for n in imports(module) if n.startswith(own) and not n.startswith(own + "_")}
-    assert not siblings
+    itself = module.split(".")[1]  # some are packages
+    assert not {sibling for sibling in siblings if sibling.split(".")[1] != itself}
 
 
 def test_every_public_name_is_listed_once_and_sorted():

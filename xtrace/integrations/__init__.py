@@ -1,4 +1,4 @@
-"""The registry of integrations: one file here for each library, named like it.
+"""The registry of integrations: one file here for each library, or folder, named like it.
 
 An integration is a module with a function `patch(patcher)`, which replaces what it must by
 patcher.wrap() and patcher.replace(). It is imported when its library is. It knows its library, the
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 INTEGRATIONS = {
+    "django": "django",
     "flask": "flask",
     "futures": "concurrent.futures.thread",
     "multiprocessing": "multiprocessing.pool",

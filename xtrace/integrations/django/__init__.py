@@ -1,0 +1,69 @@
+"""Trace a Django project: a segment for each request, subsegments for statements and templates.
+
+    INSTALLED_APPS = ["xtrace.integrations.django", ...]
+    MIDDLEWARE = ["xtrace.integrations.django.XRayMiddleware", ...]   # first
+    XRAY_RECORDER = {"AWS_XRAY_TRACING_NAME": "shop"}
+
+The app reads XRAY_RECORDER and traces what the project does; the middleware serves sync and async
+handlers as what they are. `xtrace.patch("django")` does without either.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ... import faults
+from ._requests import XRayMiddleware, traced
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .._wrap import Patcher
+
+__all__ = ["XRayMiddleware", "patch"]
+
+
+def patch(patcher: Patcher) -> None:
+    """Trace the requests of every handler made from now on, all statements and all templates.
+
+    Each is patched when Django imports it: `import django` alone stays as small as it is.
+    """
+    from wrapt import register_post_import_hook
+
+    wanted = [True]
+    patcher.on_undo(wanted.clear)
+
+    def when_imported(module: str, part: Callable[[Patcher, Any], None]) -> None:
+        def hook(imported: Any) -> None:
+            if wanted:
+                try:
+                    part(patcher, imported)
+                except Exception as error:
+                    faults.report("integration:django", f"{module} isn't traced", error)
+
+        if module in sys.modules:
+            part(patcher, sys.modules[module])
+        else:
+            register_post_import_hook(hook, module)
+
+    when_imported("django.core.handlers.base", _patch_requests)
+    when_imported("django.db.backends.utils", _patch_statements)
+    when_imported("django.template.base", _patch_templates)
+
+
+def _patch_requests(patcher: Patcher, base: Any) -> None:
+    patcher.wrap(base.BaseHandler, "load_middleware", traced)
+
+
+def _patch_statements(patcher: Patcher, utils: Any) -> None:
+    from ._database import patch
+
+    patch(patcher, utils.CursorWrapper)
+
+
+def _patch_templates(patcher: Patcher, base: Any) -> None:
+    from ._templates import render
+
+    patcher.wrap(base.Template, "render", render)

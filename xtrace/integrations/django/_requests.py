@@ -1,0 +1,412 @@
+"""Requests: a segment each, from the first middleware to the last byte of the body."""
+
+from __future__ import annotations
+
+import sys
+from types import GeneratorType
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+
+from ... import faults
+from ...default import recorder as default_recorder
+from .._http import (
+    add_route,
+    check_name,
+    describe_request,
+    describe_response,
+    incoming_request,
+    response_header,
+)
+from .._wsgi import MARK, TRACE_HEADER
+from . import _settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from typing import Any
+
+    from ...model import Current, Entity, Segment
+    from ...recorder import Recorder
+
+
+class _Tracing:
+    """A middleware: what comes after it serves the request, in a segment."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[Any], Any], recorder: Recorder) -> None:
+        self.get_response = get_response
+        self.recorder = recorder
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+        self._settings = _settings.in_force
+        _watch_exceptions()
+
+    def __call__(self, request: Any) -> Any:
+        if self._is_async:
+            return self._serve(request)
+        segment = self._segment_of(request)
+        if segment is None:
+            response = self.get_response(request)
+            self._serves_inside(request)
+            return response
+        context = segment._current
+        outside = context.get()
+        segment.__enter__()
+        try:
+            response = self.get_response(request)
+            if self._settings.user and segment.sampled:
+                _record_user(segment, request)
+            self._answered(segment, request, response)
+            return response
+        except BaseException as error:
+            _failed(segment, error)
+            raise
+        finally:
+            context.set(outside)
+
+    async def _serve(self, request: Any) -> Any:
+        segment = self._segment_of(request)
+        if segment is None:
+            response = await self.get_response(request)
+            self._serves_inside(request)
+            return response
+        context = segment._current
+        outside = context.get()
+        segment.__enter__()
+        try:
+            response = await self.get_response(request)
+            if self._settings.user and segment.sampled:
+                # Who it is may take a query, which may not be made in an event loop.
+                await sync_to_async(_record_user)(segment, request)
+            self._answered(segment, request, response)
+            return response
+        except BaseException as error:
+            _failed(segment, error)
+            raise
+        finally:
+            context.set(outside)
+
+    def _segment_of(self, request: Any) -> Segment | None:
+        """The segment of a request, not begun; None if it has one already, or none is wanted."""
+        recorder = self.recorder
+        try:
+            meta = request.META
+            if not recorder.enabled or _traced_by(request, meta) is not None:
+                return None
+            segment = incoming_request(
+                recorder,
+                meta.get("HTTP_X_AMZN_TRACE_ID"),
+                meta.get("HTTP_TRACEPARENT"),
+                _asked,
+                request,
+            )
+            if segment.sampled:
+                describe_request(
+                    segment,
+                    request.method,
+                    f"{request.scheme}://{_host(meta)}{request.path}",
+                    meta.get("QUERY_STRING"),
+                    meta.get("HTTP_USER_AGENT"),
+                    meta.get("REMOTE_ADDR"),
+                    meta.get("HTTP_X_FORWARDED_FOR"),
+                )
+            meta[MARK] = segment
+            return segment
+        except Exception as error:
+            faults.report("integration:django", "A request isn't traced", error)
+            return None
+
+    def _serves_inside(self, request: Any) -> None:
+        """Add what Django knows to the segment of a middleware outside."""
+        with faults.absorb("integration:django"):
+            segment = _traced_by(request, request.META)
+            if segment is not None and segment.sampled:
+                _add_route(segment, request)
+
+    def _answered(self, segment: Segment, request: Any, response: Any) -> None:
+        """Describe a response, and end the segment unless parts of it are yet to be made."""
+        try:
+            response.headers[TRACE_HEADER] = response_header(segment)
+            if not segment.sampled:
+                if response.streaming and getattr(response, "file_to_stream", None) is None:
+                    _stream(response, segment, None)
+                return
+            _add_route(segment, request)
+            length = response.headers.get("Content-Length")
+            if length is not None:
+                length = int(length)
+            elif not response.streaming and request.method != "HEAD":
+                length = len(response.content)
+            if self._settings.annotates:
+                _annotate(segment, response.status_code, length)
+            if not response.streaming:
+                describe_response(segment, response.status_code, length)
+            elif getattr(response, "file_to_stream", None) is None:
+                _stream(response, segment, length)
+                return
+            else:
+                # The server may send the file by itself: the body must stay what it is.
+                describe_response(segment, response.status_code, length)
+                response._resource_closers.append(segment.close)
+                return
+        except Exception as error:
+            faults.report("integration:django", "A response isn't described", error)
+        segment.__exit__(None, None, None)
+
+
+class XRayMiddleware(_Tracing):
+    """Traces the requests of a project: the first entry of MIDDLEWARE. Twice changes nothing.
+
+    recorder: xtrace.recorder unless a subclass or a factory gives one.
+    Raises SegmentNameMissing, when the handler is made, if no service name is configured, and
+    ConfigurationError if XRAY_RECORDER can't be used.
+    """
+
+    def __init__(
+        self, get_response: Callable[[Any], Any], recorder: Recorder = default_recorder
+    ) -> None:
+        _settings.use()
+        check_name(recorder)
+        super().__init__(get_response, recorder)
+
+
+def traced(
+    load_middleware: Callable[..., Any], handler: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Wrapper of BaseHandler.load_middleware: the handler's chain of middleware, traced."""
+    result = load_middleware(*args, **kwargs)
+    _settings.use()
+    from django.apps import apps
+
+    if apps.is_installed(_settings.APP):
+        check_name(default_recorder)
+    handler._middleware_chain = _Tracing(handler._middleware_chain, default_recorder)
+    return result
+
+
+def _asked(request: Any) -> tuple[str | None, str, str]:
+    """What names and sampling rules look at: host, method and path."""
+    meta = request.META
+    return meta.get("HTTP_HOST") or meta.get("SERVER_NAME"), request.method, request.path
+
+
+def _host(meta: dict[str, Any]) -> str:
+    """The host as the client wrote it, whether ALLOWED_HOSTS has it or not."""
+    host: str = meta.get("HTTP_HOST", "")
+    if not host:
+        host, port = meta.get("SERVER_NAME", ""), meta.get("SERVER_PORT")
+        if port and port not in ("80", "443"):
+            host = f"{host}:{port}"
+    return host
+
+
+def _traced_by(request: Any, meta: dict[str, Any]) -> Segment | None:
+    """The segment that a request has already."""
+    if MARK in meta:
+        found: Segment = meta[MARK]
+        return found
+    if "scope" in request.__dict__:
+        return request.scope.get(MARK)  # type: ignore[no-any-return]
+    return None
+
+
+_templates: dict[str, str] = {}
+_MOST_TEMPLATES = 1024
+
+
+def _add_route(segment: Segment, request: Any) -> None:
+    match = request.resolver_match
+    if match is not None:
+        route = match.route
+        template = _templates.get(route)
+        if template is None:
+            template = "/" + str(route).removeprefix("^").removesuffix("$").removesuffix(r"\Z")
+            if len(_templates) < _MOST_TEMPLATES:
+                _templates[route] = template
+        add_route(segment, template)
+
+
+def _annotate(segment: Segment, status: int, length: int | None) -> None:
+    """What URLS_AS_ANNOTATION asks for."""
+    for key, value in segment.http.get("request", {}).items():
+        segment.put_annotation(key, value)
+    segment.put_annotation("status", status)
+    if length is not None:
+        segment.put_annotation("content_length", length)
+
+
+def _record_user(segment: Segment, request: Any) -> None:
+    with faults.absorb("integration:django"):
+        user = getattr(request, "user", None)
+        if user is not None and user.is_authenticated:
+            segment.set_user(str(user.pk))
+
+
+# -- exceptions --------------------------------------------------------------------------------
+
+
+def _failed(segment: Segment, error: BaseException) -> None:
+    """Django answers exceptions itself; one that comes here is passed on to the server."""
+    with faults.absorb("integration:django"):
+        if segment.sampled and isinstance(error, Exception):
+            describe_response(segment, 500, None)
+    segment.__exit__(None, error, None)
+
+
+_watching = False
+
+
+def _watch_exceptions() -> None:
+    """From now on, see exceptions before a middleware, or Django, makes responses of them."""
+    global _watching
+    if _watching:
+        return
+    _watching = True
+    from django.core.handlers.base import BaseHandler
+    from django.core.signals import got_request_exception
+
+    ask_middleware = BaseHandler.process_exception_by_middleware
+
+    def process_exception_by_middleware(self: Any, exception: Exception, request: Any) -> Any:
+        _add_exception(request, exception)
+        return ask_middleware(self, exception, request)
+
+    BaseHandler.process_exception_by_middleware = process_exception_by_middleware
+    got_request_exception.connect(_on_exception)
+
+
+def _on_exception(sender: Any, request: Any = None, **extra: Any) -> None:
+    """One of a middleware's, or of an error handler's."""
+    _add_exception(request, sys.exc_info()[1])
+
+
+def _add_exception(request: Any, error: BaseException | None) -> None:
+    """Record what the application raised. Whether that is a fault, the final response decides."""
+    with faults.absorb("integration:django"):
+        segment = _traced_by(request, request.META)
+        if segment is not None and segment.sampled and error is not None:
+            segment.add_exception(error, fault=False)
+
+
+# -- streams -----------------------------------------------------------------------------------
+
+
+def _stream(response: Any, segment: Segment, length: int | None) -> None:
+    """Keep the segment current while parts of a response are made, and end it after the last."""
+    source = response._iterator
+    parts: _Stream
+    if response.is_async:
+        parts = _AsyncParts(response, segment, length, source)
+    else:
+        parts = _Parts(response, segment, length, source)
+    response.streaming_content = parts
+    # First of all that is closed: what the application does then is in the segment, too.
+    closers = response._resource_closers
+    closers.insert(0, closers.pop())
+
+
+class _Stream:
+    """The parts of a response. While one is made, the entity is current that was when the response
+    was returned, or when the last part was done.
+    """
+
+    __slots__ = ("_context", "_here", "_length", "_response", "_segment", "_sent", "_source")
+
+    def __init__(self, response: Any, segment: Segment, length: int | None, source: Any) -> None:
+        self._response = response
+        self._segment = segment
+        self._context: Current = segment._current
+        self._here: Entity | None = self._context.get()
+        self._length = length
+        self._sent = 0
+        self._source = source
+
+    def close(self) -> None:
+        """Called when the response is closed: after its end, or when the client has gone."""
+        context = self._context
+        outside = context.get()
+        context.set(self._here)
+        try:
+            if isinstance(self._source, GeneratorType):
+                self._source.close()
+        except BaseException as error:
+            self._end(error)
+            raise
+        finally:
+            self._end(None)
+            context.set(outside)
+
+    def _count(self, part: Any) -> None:
+        try:
+            if isinstance(part, str):
+                part = part.encode(self._response.charset)
+            self._sent += len(part)
+        except Exception:  # Django turns anything into bytes
+            self._sent += len(str(part))
+
+    def _end(self, error: BaseException | None) -> None:
+        segment = self._segment
+        if segment.sampled and segment.end_time is None:
+            try:
+                length = self._sent if self._length is None else self._length
+                describe_response(segment, self._response.status_code, length)
+            except Exception as fault:
+                faults.report("integration:django", "A response isn't described", fault)
+            segment.__exit__(None, error, None)
+
+
+class _Parts(_Stream):
+    """Of an iterator."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        context = self._context
+        outside = context.get()
+        context.set(self._here)
+        try:
+            part = next(self._source)
+            self._count(part)
+            return part
+        except StopIteration:
+            self._end(None)
+            raise
+        except BaseException as error:
+            self._end(error)
+            raise
+        finally:
+            self._here = context.get()
+            context.set(outside)
+
+
+class _AsyncParts(_Stream):
+    """Of an async iterator."""
+
+    __slots__ = ()
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        context = self._context
+        outside = context.get()
+        context.set(self._here)
+        try:
+            part = await self._source.__anext__()
+            self._count(part)
+            return part
+        except StopAsyncIteration:
+            self._end(None)
+            raise
+        except BaseException as error:
+            self._end(error)
+            raise
+        finally:
+            self._here = context.get()
+            context.set(outside)
