@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import warnings
 
 import pytest
 
@@ -17,15 +18,29 @@ def patched():
 
 
 @pytest.fixture
+def connect():
+    """sqlite3.connect as it is at the time; closes what it has opened."""
+    opened = []
+
+    def connect(*args, **kwargs):
+        opened.append(sqlite3.connect(*args, **kwargs))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        connection.close()
+
+
+@pytest.fixture
 def queries(traces):
     """The recorded statements, in order."""
     return lambda: [s["sql"].get("sanitized_query") for s in traces.subsegments]
 
 
-def test_a_statement_is_a_subsegment_of_its_database(tmp_path, traces):
+def test_a_statement_is_a_subsegment_of_its_database(tmp_path, traces, connect):
     path = tmp_path / "shop.db"
     with xtrace.in_segment("a"):
-        sqlite3.connect(path).execute("select 'secret', ?", (5,))
+        connect(path).execute("select 'secret', ?", (5,))
     call = traces.subsegment("shop.db")
     assert call["namespace"] == "remote"
     assert call["sql"] == {
@@ -37,8 +52,8 @@ def test_a_statement_is_a_subsegment_of_its_database(tmp_path, traces):
     }
 
 
-def test_every_way_to_run_a_statement_is_traced(queries):
-    connection = sqlite3.connect(":memory:")
+def test_every_way_to_run_a_statement_is_traced(queries, connect):
+    connection = connect(":memory:")
     with xtrace.in_segment("a"):
         connection.execute("create table t (a)")
         connection.executemany("insert into t values (?)", [(1,), (2,)])
@@ -57,8 +72,8 @@ def test_every_way_to_run_a_statement_is_traced(queries):
     ]
 
 
-def test_results_cursors_and_connections_behave_as_before():
-    with sqlite3.connect(":memory:") as connection:
+def test_results_cursors_and_connections_behave_as_before(connect):
+    with connect(":memory:") as connection:
         assert isinstance(connection, sqlite3.Connection)
         cursor = connection.execute("select 1 union select 2")
         assert isinstance(cursor, sqlite3.Cursor)
@@ -71,7 +86,7 @@ def test_results_cursors_and_connections_behave_as_before():
     assert type(connection).__module__ == "sqlite3"
 
 
-def test_own_factories_are_kept(queries):
+def test_own_factories_are_kept(queries, connect):
     class Mine(sqlite3.Connection):
         def greet(self):
             return "hello"
@@ -79,10 +94,13 @@ def test_own_factories_are_kept(queries):
     class MyCursor(sqlite3.Cursor):
         pass
 
-    for connection in (
-        sqlite3.connect(":memory:", factory=Mine),
-        sqlite3.connect(":memory:", 5.0, 0, None, True, Mine),
-    ):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.13, for the second
+        made = [
+            connect(":memory:", factory=Mine),
+            connect(":memory:", 5.0, 0, None, True, Mine),
+        ]
+    for connection in made:
         assert isinstance(connection, Mine)
         assert connection.greet() == "hello"
         with xtrace.in_segment("a"):
@@ -92,15 +110,15 @@ def test_own_factories_are_kept(queries):
     assert queries() == ["select ?"] * 2
 
 
-def test_a_factory_that_is_a_function_is_left_alone():
+def test_a_factory_that_is_a_function_is_left_alone(connect):
     def factory(*args, **kwargs):
         return sqlite3.Connection(*args, **kwargs)
 
-    assert sqlite3.connect(":memory:", factory=factory).execute("select 1").fetchone() == (1,)
+    assert connect(":memory:", factory=factory).execute("select 1").fetchone() == (1,)
 
 
-def test_a_transaction_is_committed_by_with_and_rolled_back(tmp_path):
-    connection = sqlite3.connect(tmp_path / "x.db")
+def test_a_transaction_is_committed_by_with_and_rolled_back(tmp_path, connect):
+    connection = connect(tmp_path / "x.db")
     with connection:
         connection.execute("create table t (a)")
     with pytest.raises(ZeroDivisionError), connection:
@@ -109,8 +127,8 @@ def test_a_transaction_is_committed_by_with_and_rolled_back(tmp_path):
     assert connection.execute("select count(*) from t").fetchone() == (0,)
 
 
-def test_an_error_is_a_fault_and_passes_unchanged(traces):
-    connection = sqlite3.connect(":memory:")
+def test_an_error_is_a_fault_and_passes_unchanged(traces, connect):
+    connection = connect(":memory:")
     with xtrace.in_segment("a"), pytest.raises(sqlite3.OperationalError, match="no such table"):
         connection.execute("select * from nowhere")
     call = traces.subsegment(":memory:")
@@ -119,14 +137,14 @@ def test_an_error_is_a_fault_and_passes_unchanged(traces):
 
 
 @pytest.mark.parametrize("arguments", [(), (5,), ("select 1", (), "more")])
-def test_wrong_arguments_are_sqlite3_s_own_errors(arguments):
-    connection = sqlite3.connect(":memory:")
+def test_wrong_arguments_are_sqlite3_s_own_errors(arguments, connect):
+    connection = connect(":memory:")
     with pytest.raises(TypeError):
         connection.execute(*arguments)
 
 
-def test_a_loop_over_many_rows_adds_one_subsegment(traces):
-    connection = sqlite3.connect(":memory:")
+def test_a_loop_over_many_rows_adds_one_subsegment(traces, connect):
+    connection = connect(":memory:")
     many = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 100000) "
     with xtrace.in_segment("a"):
         assert sum(1 for _ in connection.execute(many + "select i from n")) == 100000
@@ -137,33 +155,33 @@ def test_a_loop_over_many_rows_adds_one_subsegment(traces):
     ("settings", "text"),
     [({}, "select ?"), ({"redact": False}, "select 'secret'"), ({"stream_sql": False}, None)],
 )
-def test_text_is_masked_raw_or_left_out(traces, queries, settings, text):
+def test_text_is_masked_raw_or_left_out(traces, queries, settings, text, connect):
     change_back = xtrace.recorder.override(**settings)
     try:
         with xtrace.in_segment("a"):
-            sqlite3.connect(":memory:").execute("select 'secret'")
+            connect(":memory:").execute("select 'secret'")
     finally:
         change_back()
     assert queries() == [text]
 
 
 @pytest.mark.parametrize("path", ["file:shop?mode=memory&cache=private", b":memory:", ""])
-def test_every_form_of_a_database_name_opens(traces, path):
+def test_every_form_of_a_database_name_opens(traces, path, connect):
     with xtrace.in_segment("a"):
-        connection = sqlite3.connect(path, uri=isinstance(path, str) and path.startswith("file:"))
+        connection = connect(path, uri=isinstance(path, str) and path.startswith("file:"))
         connection.execute("select 1")
         connection.close()
     assert len(traces.subsegments) == 1
 
 
-def test_a_connection_made_while_patched_works_after_unpatch(traces):
-    connection = sqlite3.connect(":memory:")
+def test_a_connection_made_while_patched_works_after_unpatch(traces, connect):
+    connection = connect(":memory:")
     xtrace.unpatch("sqlite3")
     assert connection.execute("select 1").fetchone() == (1,)
-    assert type(sqlite3.connect(":memory:")) is sqlite3.Connection
+    assert type(connect(":memory:")) is sqlite3.Connection
 
 
-def test_without_a_segment_nothing_is_recorded_or_said(traces, caplog):
-    sqlite3.connect(":memory:").execute("select 1")
+def test_without_a_segment_nothing_is_recorded_or_said(traces, caplog, connect):
+    connect(":memory:").execute("select 1")
     assert traces.documents == []
     assert caplog.records == []
