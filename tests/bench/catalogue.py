@@ -248,6 +248,23 @@ WORKLOADS = (
         figure=added,
     ),
     Workload(
+        "django-sampled",
+        "Django request, sampled",
+        "as for Flask: a project's WSGI handler with the SDK's middleware, minus one without any; "
+        "statements and templates aren't traced",
+        (Part("django_sampled", datagrams=1), Part("django_untraced", datagrams=0)),
+        (Bar(0.42),),
+        figure=added,
+    ),
+    Workload(
+        "django-unsampled",
+        "Django request, unsampled",
+        "the same with an incoming header that says Sampled=0",
+        (Part("django_unsampled", datagrams=0), Part("django_untraced", datagrams=0)),
+        (Bar(0.15),),
+        figure=added,
+    ),
+    Workload(
         "sqlite3",
         "sqlite3 query",
         "what tracing adds to connection.execute() of a statement with literals; ten to a segment, "

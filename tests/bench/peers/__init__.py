@@ -114,7 +114,7 @@ def flask_application() -> Any:
     return application
 
 
-def flask_environ(**headers: str) -> dict[str, Any]:
+def wsgi_environ(**headers: str) -> dict[str, Any]:
     """The WSGI environ of a request. headers: with "_" for "-"."""
     from werkzeug.test import create_environ
 
@@ -127,6 +127,44 @@ def flask_environ(**headers: str) -> dict[str, Any]:
         },
         environ_base={"REMOTE_ADDR": "192.0.2.17"},
     )
+
+
+def django_application(app: str | None = None, middleware: str | None = None) -> Any:
+    """The WSGI callable of a Django project with one plain view, and this middleware.
+
+    app: in INSTALLED_APPS. Django has one configuration a process: later calls must give the same.
+    """
+    import django
+    from django.conf import settings
+
+    if not settings.configured:
+        settings.configure(
+            ALLOWED_HOSTS=[HOST],
+            INSTALLED_APPS=[app] if app else [],
+            ROOT_URLCONF=_urls(),
+            XRAY_RECORDER={
+                "AUTO_INSTRUMENT": False,
+                "AWS_XRAY_TRACING_NAME": SERVICE,
+                "SAMPLING": False,
+            },
+        )
+        django.setup()
+    from django.core.handlers.wsgi import WSGIHandler
+    from django.test import override_settings
+
+    with override_settings(MIDDLEWARE=[middleware] if middleware else []):
+        return WSGIHandler()
+
+
+def _urls() -> Any:
+    """What Django takes in place of a module with the project's URLs."""
+    from django.http import HttpRequest, HttpResponse
+    from django.urls import path
+
+    def index(request: HttpRequest) -> HttpResponse:
+        return HttpResponse("ok")
+
+    return (path("", index),)
 
 
 def _start_response(*args: object) -> Callable[[bytes], object]:

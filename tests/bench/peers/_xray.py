@@ -16,13 +16,14 @@ from . import (
     QUERY,
     SAMPLING_RULES,
     clock,
+    django_application,
     first_sights,
     flask_application,
-    flask_environ,
     sampling_request,
     serve,
     trivial,
     trivial_async,
+    wsgi_environ,
 )
 
 
@@ -62,6 +63,10 @@ class XRayPeer:
     def trace_flask(self, application: Any) -> None:
         """Add the middleware to an application."""
         raise NotImplementedError
+
+    django_app: str
+    django_middleware: str
+    """What goes into INSTALLED_APPS and MIDDLEWARE."""
 
     def traced_connection(self) -> Any:
         """A connection to an SQLite database in memory, traced."""
@@ -224,13 +229,30 @@ class XRayPeer:
         return flask_application()
 
     def flask_sampled(self, times: int) -> float:
-        return serve(self._flask, flask_environ(), times)
+        return serve(self._flask, wsgi_environ(), times)
 
     def flask_unsampled(self, times: int) -> float:
-        return serve(self._flask, flask_environ(X_Amzn_Trace_Id=NOT_SAMPLED), times)
+        return serve(self._flask, wsgi_environ(X_Amzn_Trace_Id=NOT_SAMPLED), times)
 
     def flask_untraced(self, times: int) -> float:
-        return serve(self._untraced_flask, flask_environ(), times)
+        return serve(self._untraced_flask, wsgi_environ(), times)
+
+    @cached_property
+    def _django(self) -> Any:
+        return django_application(self.django_app, self.django_middleware)
+
+    @cached_property
+    def _untraced_django(self) -> Any:
+        return django_application(self.django_app)
+
+    def django_sampled(self, times: int) -> float:
+        return serve(self._django, wsgi_environ(), times)
+
+    def django_unsampled(self, times: int) -> float:
+        return serve(self._django, wsgi_environ(X_Amzn_Trace_Id=NOT_SAMPLED), times)
+
+    def django_untraced(self, times: int) -> float:
+        return serve(self._untraced_django, wsgi_environ(), times)
 
     @cached_property
     def _untraced_connection(self) -> Any:

@@ -16,10 +16,10 @@ from . import (
     SERVICE,
     clock,
     flask_application,
-    flask_environ,
     serve,
     trivial,
     trivial_async,
+    wsgi_environ,
 )
 
 # Read by ddtrace when it is imported. Port 9 discards; nobody listens there.
@@ -122,10 +122,10 @@ class Peer:
         return flask_application()
 
     def flask_sampled(self, times: int) -> float:
-        return serve(self._flask, flask_environ(), times)
+        return serve(self._flask, wsgi_environ(), times)
 
     def flask_unsampled(self, times: int) -> float:
-        environ = flask_environ(**{k.replace("-", "_"): v for k, v in _NOT_SAMPLED.items()})
+        environ = wsgi_environ(**{k.replace("-", "_"): v for k, v in _NOT_SAMPLED.items()})
         return serve(self._flask, environ, times)
 
     @cached_property

@@ -11,7 +11,7 @@ import time
 from functools import cached_property
 from typing import Any
 
-from . import METADATA, SERVICE, clock, flask_application, flask_environ, serve
+from . import METADATA, SERVICE, clock, django_application, flask_application, serve, wsgi_environ
 
 _RUNTIME = {
     "runtime": platform.python_implementation(),
@@ -46,7 +46,14 @@ class Peer:
         return flask_application()
 
     def flask_untraced(self, times: int) -> float:
-        return serve(self._flask, flask_environ(), times)
+        return serve(self._flask, wsgi_environ(), times)
+
+    @cached_property
+    def _django(self) -> Any:
+        return django_application()
+
+    def django_untraced(self, times: int) -> float:
+        return serve(self._django, wsgi_environ(), times)
 
 
 def _trace() -> dict[str, Any]:

@@ -64,6 +64,9 @@ class Peer(XRayPeer):
 
         XRayMiddleware(application, self.recorder)
 
+    django_app = "aws_xray_sdk.ext.django"
+    django_middleware = "aws_xray_sdk.ext.django.middleware.XRayMiddleware"
+
     def traced_connection(self) -> Any:
         import sqlite3
 

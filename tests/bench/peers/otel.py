@@ -23,10 +23,10 @@ from . import (
     TRACEPARENT,
     clock,
     flask_application,
-    flask_environ,
     serve,
     trivial,
     trivial_async,
+    wsgi_environ,
 )
 
 
@@ -143,13 +143,13 @@ class Peer:
         return flask_application()
 
     def flask_sampled(self, times: int) -> float:
-        return serve(self._flask_on, flask_environ(), times)
+        return serve(self._flask_on, wsgi_environ(), times)
 
     def flask_unsampled(self, times: int) -> float:
-        return serve(self._flask_off, flask_environ(), times)
+        return serve(self._flask_off, wsgi_environ(), times)
 
     def flask_untraced(self, times: int) -> float:
-        return serve(self._untraced_flask, flask_environ(), times)
+        return serve(self._untraced_flask, wsgi_environ(), times)
 
     @cached_property
     def _untraced_connection(self) -> Any:

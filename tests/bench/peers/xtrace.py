@@ -52,6 +52,9 @@ class Peer(XRayPeer):
 
         XRayMiddleware(application, self.recorder)
 
+    django_app = "xtrace.integrations.django"
+    django_middleware = "xtrace.integrations.django.XRayMiddleware"
+
     def traced_connection(self) -> Any:
         import sqlite3
 
