@@ -9,7 +9,9 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 
 from ... import faults
 from ...default import recorder as default_recorder
+from ...model import GOOD_CHARS
 from .._http import (
+    ROUTE,
     add_route,
     check_name,
     describe_request,
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from ...recorder import Recorder
 
 
+# What headers[TRACE_HEADER] = ... comes to, without checks that ours passes: a sixth of the steps.
+_STORED_HEADER = TRACE_HEADER.lower()
+
+
 class _Tracing:
     """A middleware: what comes after it serves the request, in a segment."""
 
@@ -36,12 +42,16 @@ class _Tracing:
     async_capable = True
 
     def __init__(self, get_response: Callable[[Any], Any], recorder: Recorder) -> None:
+        from django.conf import settings
+
         self.get_response = get_response
         self.recorder = recorder
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
         self._settings = _settings.in_force
+        # Whether a header of a proxy says if it is HTTPS.
+        self._asks_proxy = settings.SECURE_PROXY_SSL_HEADER is not None
         _watch_exceptions()
 
     def __call__(self, request: Any) -> Any:
@@ -50,14 +60,23 @@ class _Tracing:
         segment = self._segment_of(request)
         if segment is None:
             response = self.get_response(request)
-            self._serves_inside(request)
+            self._served_inside(request)
             return response
         context = segment._current
         outside = context.get()
-        segment.__enter__()
+        if not segment.sampled:
+            # Nobody asks how long it takes: the segment is current, and that is all.
+            context.set(segment)
+            try:
+                response = self.get_response(request)
+                _add_header(response, segment)
+                return response
+            finally:
+                context.set(outside)
         try:
+            segment.__enter__()
             response = self.get_response(request)
-            if self._settings.user and segment.sampled:
+            if self._settings.user:
                 _record_user(segment, request)
             self._answered(segment, request, response)
             return response
@@ -71,14 +90,22 @@ class _Tracing:
         segment = self._segment_of(request)
         if segment is None:
             response = await self.get_response(request)
-            self._serves_inside(request)
+            self._served_inside(request)
             return response
         context = segment._current
         outside = context.get()
-        segment.__enter__()
+        if not segment.sampled:
+            context.set(segment)
+            try:
+                response = await self.get_response(request)
+                _add_header(response, segment)
+                return response
+            finally:
+                context.set(outside)
         try:
+            segment.__enter__()
             response = await self.get_response(request)
-            if self._settings.user and segment.sampled:
+            if self._settings.user:
                 # Who it is may take a query, which may not be made in an event loop.
                 await sync_to_async(_record_user)(segment, request)
             self._answered(segment, request, response)
@@ -94,7 +121,11 @@ class _Tracing:
         recorder = self.recorder
         try:
             meta = request.META
-            if not recorder.enabled or _traced_by(request, meta) is not None:
+            if (
+                not recorder.enabled
+                or MARK in meta
+                or ("scope" in request.__dict__ and MARK in request.scope)
+            ):
                 return None
             segment = incoming_request(
                 recorder,
@@ -104,14 +135,18 @@ class _Tracing:
                 request,
             )
             if segment.sampled:
+                get = meta.get
+                scheme = get("wsgi.url_scheme")
+                if self._asks_proxy or scheme is None:
+                    scheme = request.scheme
                 describe_request(
                     segment,
                     request.method,
-                    f"{request.scheme}://{_host(meta)}{request.path}",
-                    meta.get("QUERY_STRING"),
-                    meta.get("HTTP_USER_AGENT"),
-                    meta.get("REMOTE_ADDR"),
-                    meta.get("HTTP_X_FORWARDED_FOR"),
+                    f"{scheme}://{get('HTTP_HOST') or _server(meta)}{request.path}",
+                    get("QUERY_STRING"),
+                    get("HTTP_USER_AGENT"),
+                    get("REMOTE_ADDR"),
+                    get("HTTP_X_FORWARDED_FOR"),
                 )
             meta[MARK] = segment
             return segment
@@ -119,37 +154,43 @@ class _Tracing:
             faults.report("integration:django", "A request isn't traced", error)
             return None
 
-    def _serves_inside(self, request: Any) -> None:
+    def _served_inside(self, request: Any) -> None:
         """Add what Django knows to the segment of a middleware outside."""
         with faults.absorb("integration:django"):
-            segment = _traced_by(request, request.META)
+            segment = _traced_by(request)
             if segment is not None and segment.sampled:
                 _add_route(segment, request)
 
     def _answered(self, segment: Segment, request: Any, response: Any) -> None:
         """Describe a response, and end the segment unless parts of it are yet to be made."""
         try:
-            response.headers[TRACE_HEADER] = response_header(segment)
-            if not segment.sampled:
-                if response.streaming and getattr(response, "file_to_stream", None) is None:
-                    _stream(response, segment, None)
-                return
-            _add_route(segment, request)
-            length = response.headers.get("Content-Length")
+            headers = response.headers._store
+            headers[_STORED_HEADER] = (TRACE_HEADER, response_header(segment))
+            match = request.resolver_match
+            if match is not None:
+                route = match.route
+                template = _templates.get(route)
+                if template is not None:
+                    segment._annotations[ROUTE] = template
+                else:
+                    _add_route(segment, request)
+            streaming = response.streaming
+            length = headers.get("content-length")
             if length is not None:
-                length = int(length)
-            elif not response.streaming and request.method != "HEAD":
+                length = int(length[1])
+            elif not streaming and request.method != "HEAD":
                 length = len(response.content)
+            status = response.status_code
             if self._settings.annotates:
-                _annotate(segment, response.status_code, length)
-            if not response.streaming:
-                describe_response(segment, response.status_code, length)
+                _annotate(segment, status, length)
+            if not streaming:
+                describe_response(segment, status, length)
             elif getattr(response, "file_to_stream", None) is None:
                 _stream(response, segment, length)
                 return
             else:
                 # The server may send the file by itself: the body must stay what it is.
-                describe_response(segment, response.status_code, length)
+                describe_response(segment, status, length)
                 response._resource_closers.append(segment.close)
                 return
         except Exception as error:
@@ -193,18 +234,25 @@ def _asked(request: Any) -> tuple[str | None, str, str]:
     return meta.get("HTTP_HOST") or meta.get("SERVER_NAME"), request.method, request.path
 
 
-def _host(meta: dict[str, Any]) -> str:
-    """The host as the client wrote it, whether ALLOWED_HOSTS has it or not."""
-    host: str = meta.get("HTTP_HOST", "")
-    if not host:
-        host, port = meta.get("SERVER_NAME", ""), meta.get("SERVER_PORT")
-        if port and port not in ("80", "443"):
-            host = f"{host}:{port}"
-    return host
+def _server(meta: dict[str, Any]) -> str:
+    """The host, where the client doesn't name it."""
+    host, port = meta.get("SERVER_NAME", ""), meta.get("SERVER_PORT")
+    return f"{host}:{port}" if port and port not in ("80", "443") else str(host)
 
 
-def _traced_by(request: Any, meta: dict[str, Any]) -> Segment | None:
+def _add_header(response: Any, segment: Segment) -> None:
+    """Add the trace header of an unsampled segment, which stays current while the body is made."""
+    try:
+        response.headers._store[_STORED_HEADER] = (TRACE_HEADER, response_header(segment))
+        if response.streaming and getattr(response, "file_to_stream", None) is None:
+            _stream(response, segment, None)
+    except Exception as error:
+        faults.report("integration:django", "A response has no trace header", error)
+
+
+def _traced_by(request: Any) -> Segment | None:
     """The segment that a request has already."""
+    meta = request.META
     if MARK in meta:
         found: Segment = meta[MARK]
         return found
@@ -214,6 +262,7 @@ def _traced_by(request: Any, meta: dict[str, Any]) -> Segment | None:
 
 
 _templates: dict[str, str] = {}
+"""What is recorded of a route, by Django's form of it."""
 _MOST_TEMPLATES = 1024
 
 
@@ -221,11 +270,9 @@ def _add_route(segment: Segment, request: Any) -> None:
     match = request.resolver_match
     if match is not None:
         route = match.route
-        template = _templates.get(route)
-        if template is None:
-            template = "/" + str(route).removeprefix("^").removesuffix("$").removesuffix(r"\Z")
-            if len(_templates) < _MOST_TEMPLATES:
-                _templates[route] = template
+        template = "/" + str(route).removeprefix("^").removesuffix("$").removesuffix(r"\Z")
+        if len(_templates) < _MOST_TEMPLATES and len(template) <= GOOD_CHARS:
+            _templates[route] = template
         add_route(segment, template)
 
 
@@ -286,7 +333,7 @@ def _on_exception(sender: Any, request: Any = None, **extra: Any) -> None:
 def _add_exception(request: Any, error: BaseException | None) -> None:
     """Record what the application raised. Whether that is a fault, the final response decides."""
     with faults.absorb("integration:django"):
-        segment = _traced_by(request, request.META)
+        segment = _traced_by(request)
         if segment is not None and segment.sampled and error is not None:
             segment.add_exception(error, fault=False)
 
