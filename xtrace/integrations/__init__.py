@@ -21,16 +21,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 INTEGRATIONS = {
+    "aiohttp_client": "aiohttp",
+    "aiohttp_server": "aiohttp.web",
+    "bottle": "bottle",
     "django": "django",
+    "fastapi": "fastapi",
     "flask": "flask",
     "futures": "concurrent.futures.thread",
+    "http_client": "http.client",
+    "httpx": "httpx",
+    "litestar": "litestar",
     "multiprocessing": "multiprocessing.pool",
+    "quart": "quart",
     "requests": "requests",
     "sqlite3": "sqlite3",
+    "starlette": "starlette.applications",
     "threading": "threading",
+    "urllib": "urllib.request",
+    "urllib3": "urllib3",
 }
 """Every integration, sorted, and the module whose import it waits for; a test compares with the
 folder."""
+
+ALIASES = {"aiohttp": "aiohttp_client", "httplib": "http_client"}
+"""Other names of integrations: of the library, where that is no module's, and in the official SDK."""
 
 _asked_for: set[str] = set()
 _hooked: set[str] = set()
@@ -45,7 +59,7 @@ def patch(libraries: str | Iterable[str]) -> None:
     """
     if not recorder.enabled:
         return
-    names = [libraries] if isinstance(libraries, str) else list(libraries)
+    names = _names(libraries)
     for name in names:
         _check(name)
     for name in names:
@@ -67,8 +81,7 @@ def patch_all() -> None:
 
 def unpatch(libraries: str | Iterable[str] | None = None) -> None:
     """Put back what patch() replaced, for these libraries or for all."""
-    names = [libraries] if isinstance(libraries, str) else libraries
-    for name in list(INTEGRATIONS if names is None else names):
+    for name in list(INTEGRATIONS) if libraries is None else _names(libraries):
         _asked_for.discard(name)
         patcher = _applied.pop(name, None)
         if patcher is not None:
@@ -80,15 +93,19 @@ def patched() -> tuple[str, ...]:
     return tuple(sorted(_applied))
 
 
+def _names(libraries: str | Iterable[str]) -> list[str]:
+    names = [libraries] if isinstance(libraries, str) else libraries
+    return [ALIASES.get(name, name) for name in names]
+
+
 def _check(name: str) -> None:
     if name not in INTEGRATIONS:
         from difflib import get_close_matches
 
-        close = get_close_matches(name, INTEGRATIONS, n=1)
+        known = sorted([*INTEGRATIONS, *ALIASES])
+        close = get_close_matches(name, known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise UnknownIntegration(
-            f"No integration named {name!r}.{hint} Known: {', '.join(INTEGRATIONS)}."
-        )
+        raise UnknownIntegration(f"No integration named {name!r}.{hint} Known: {', '.join(known)}.")
     library = INTEGRATIONS[name]
     if library not in sys.modules and find_spec(library.partition(".")[0]) is None:
         raise MissingLibrary(

@@ -4,10 +4,12 @@ a websocket one that ends with the connection.
 
 from __future__ import annotations
 
+import functools
 import sys
 
 from .. import faults
 from ..cause import is_failure
+from ..default import recorder as default_recorder
 from ..model import OPEN, SHOWN
 from ._asgi_routes import describe_route
 from ._http import (
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..model import Segment
     from ..recorder import Recorder
+    from ._wrap import Patcher
 
     Scope: TypeAlias = MutableMapping[str, Any]
     Message: TypeAlias = MutableMapping[str, Any]
@@ -129,6 +132,21 @@ class TracedApplication:
                 response.end(None)
         finally:
             context.set(outside)
+
+
+def trace_applications(patcher: Patcher, application_class: Any) -> None:
+    """Trace what all applications of a class serve, those that there are already too."""
+    serve = application_class.__call__
+
+    @functools.wraps(serve)
+    async def traced(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
+        if MARK in scope:
+            await serve(self, scope, receive, send)
+        else:
+            application = functools.partial(serve, self)
+            await TracedApplication(application, default_recorder)(scope, receive, send)
+
+    patcher.replace(application_class, "__call__", traced)
 
 
 def _asked(scope: Scope) -> tuple[str | None, str, str]:

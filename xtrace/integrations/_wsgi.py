@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from .. import faults
-from ._http import describe_request, describe_response, incoming_request, response_header
+from ._http import (
+    add_route,
+    describe_request,
+    describe_response,
+    incoming_request,
+    response_header,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,6 +93,17 @@ def _describe(segment: Segment, environ: Environ) -> None:
         get("REMOTE_ADDR"),
         get("HTTP_X_FORWARDED_FOR"),
     )
+
+
+def describe_route(segment: Segment, environ: Environ) -> None:
+    """Record the route's template, if the framework leaves it in the environ."""
+    route = environ.get("bottle.route")
+    template = getattr(route, "rule", None)
+    if template is None:  # Pyramid
+        route = environ.get("webob.adhoc_attrs", {}).get("matched_route")
+        template = getattr(route, "pattern", None)
+    if template is not None:
+        add_route(segment, template)
 
 
 def _serve_unsampled(
@@ -188,7 +205,15 @@ class _Body:
 class _Response(_Body):
     """The response to a sampled request, from its start to its last byte, where the segment ends."""
 
-    __slots__ = ("_environ", "_header", "_on_response", "_segment", "_start_response", "_status")
+    __slots__ = (
+        "_environ",
+        "_error",
+        "_header",
+        "_on_response",
+        "_segment",
+        "_start_response",
+        "_status",
+    )
 
     def __init__(
         self,
@@ -204,6 +229,7 @@ class _Response(_Body):
         self._header = header
         self._on_response = on_response
         self._status = 0
+        self._error: BaseException | None = None
         self._length = None
         self._sent = -1
         self._ended = False
@@ -213,7 +239,10 @@ class _Response(_Body):
         segment = self._segment
         self._context = context = segment._current
         outside = context.get()
-        segment.__enter__()
+        try:
+            segment.__enter__()
+        except Exception as error:
+            faults.report("wsgi", "A segment isn't begun", error)
         try:
             self._body = body = application(self._environ, self._start)
         except BaseException as error:
@@ -254,6 +283,8 @@ class _Response(_Body):
     def _start(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
         try:
             self._status = int(status[:3])
+            if exc_info is not None:  # what the framework has caught and answers
+                self._error = exc_info[1]
             length = dict(headers).get(_LENGTH)
             if length is None:
                 length = dict(headers).get(_LENGTH.lower())
@@ -282,4 +313,7 @@ class _Response(_Body):
                     describe_response(segment, self._status, length)
                 except Exception as fault:
                     faults.report("wsgi", "A response isn't described", fault)
-            segment.__exit__(None, error, None)
+            try:
+                segment.__exit__(None, error or self._error, None)
+            except Exception as fault:
+                faults.report("wsgi", "A segment isn't sent", fault)

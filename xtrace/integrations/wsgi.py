@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..default import recorder as default_recorder
 from ._http import check_name
-from ._wsgi import traced
+from ._wsgi import describe_route, traced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class XRayMiddleware:
         check_name(recorder)
         self.app = app
         self.recorder = recorder
-        self._traced = traced(app, recorder)
+        self._traced = traced(app, recorder, describe_route)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request."""
