@@ -47,6 +47,7 @@ __all__ = [
     "in_subsegment",
     "inject",
     "is_sampled",
+    "lambda_handler",
     "patch",
     "patch_all",
     "put_annotation",
@@ -74,6 +75,7 @@ in_segment = recorder.in_segment
 in_subsegment = recorder.in_subsegment
 inject = recorder.inject
 is_sampled = recorder.is_sampled
+lambda_handler = recorder.lambda_handler
 put_annotation = recorder.put_annotation
 put_metadata = recorder.put_metadata
 stats = recorder.stats

@@ -14,6 +14,8 @@ from .settings import IGNORE_ERROR, LOG_ERROR, RUNTIME_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .model import Entity
 
 
@@ -26,7 +28,7 @@ class Context:
 
     def __init__(self, context_missing: str = LOG_ERROR) -> None:
         variable: ContextVar[Entity | None] = ContextVar("xtrace.current", default=None)
-        self.get = variable.get
+        self.get: Callable[[], Entity | None] = variable.get
         self.set = variable.set
         self.context_missing = context_missing
 

@@ -50,6 +50,11 @@ def capture(recorder: Recorder, function: Any, name: str | None, namespace: str 
     return functools.wraps(function)(wrap(recorder, function, name, namespace))
 
 
+def is_coroutine_function(function: Any) -> bool:
+    """Whether a call gives a coroutine."""
+    return bool(_flags(function) & _COROUTINE)
+
+
 def _flags(function: Any) -> int:
     while isinstance(function, functools.partial):
         function = function.func

@@ -534,6 +534,8 @@ class Segment(Entity):
     )
 
     namespace = None
+    handed_on: str | None = None
+    """The trace header that called services get, where it isn't ours to write; "" for none."""
     _trace_id: str | None
     header: TraceHeader | None
 

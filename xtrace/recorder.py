@@ -24,7 +24,7 @@ from .sampling.local import LocalSampler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
+    from collections.abc import Callable, Iterable, Mapping, MutableMapping
     from types import TracebackType
     from typing import Any, ParamSpec, TypeVar, overload
 
@@ -78,6 +78,43 @@ class Recorder:
     The arguments are those of configure().
     """
 
+    # Reading a slot is quick, however many there are; a dict is only fast up to thirty names.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_bad_environment",
+        "_begun",
+        "_context",
+        "_delivery",
+        "_emitters",
+        "_fallback_sampler",
+        "_forgotten",
+        "_former_emitters",
+        "_get_current",
+        "_late",
+        "_lock",
+        "_repaired",
+        "constant",
+        "enabled",
+        "environment",
+        "excluded_urls",
+        "in_use",
+        "max_trace_back",
+        "naming",
+        "open",
+        "origin",
+        "redact",
+        "sampler",
+        "sampling",
+        "service",
+        "service_version",
+        "stream_sql",
+        "streaming",
+        "streaming_threshold",
+        "trace_header_targets",
+        "traceparent",
+    )
+
     # What sampled work is recorded in; subclasses may stand here.
     segment_class: type[Segment] = Segment
     subsegment_class: type[Subsegment] = Subsegment
@@ -109,6 +146,7 @@ class Recorder:
         self.naming: Any = None
         self.sampler: Any = LocalSampler()
         self.context = Context()
+        self._begun = False
         self._delivery = {name: settings.SETTINGS[name].default for name in _DELIVERY}
         self._emitters: list[Emitter] | None = None
         self._former_emitters: list[Emitter] = []
@@ -119,6 +157,8 @@ class Recorder:
         self._late = 0
         self._repaired: dict[str, int] = {}
         self._bad_environment: ConfigurationError | None = None
+        if os.environ.get("LAMBDA_TASK_ROOT"):
+            self._work_on_lambda()
         self._read_environment()
         _recorders.add(self)
         if given:
@@ -137,6 +177,12 @@ class Recorder:
         if self._bad_environment is not None:
             raise self._bad_environment
         self._apply(settings.check(given))
+
+    def _work_on_lambda(self) -> None:
+        from .environment.lambda_ import FUNCTION_NAME, LambdaContext  # nobody else needs it
+
+        self.context = LambdaContext(self)
+        self.service = os.environ.get(FUNCTION_NAME)
 
     def _read_environment(self) -> None:
         for name, setting in settings.SETTINGS.items():
@@ -216,6 +262,7 @@ class Recorder:
     @context.setter
     def context(self, context: Any) -> None:
         self._context = context
+        self.in_use = False  # it may be of the other kind: see begin_use()
         self._get_current: Callable[[], Entity | None] = context.get
 
     # -- segments -----------------------------------------------------------------------------
@@ -241,7 +288,10 @@ class Recorder:
         if not self.enabled:
             return NO_SEGMENT
         if not self.in_use:
-            self._begin_use()
+            self.begin_use()
+            if not self.in_use:
+                segment: Segment = self._context.segment(name or self.service, request)
+                return segment
         if header is not None:
             trace_id = header.root
             parent_id = header.parent
@@ -277,7 +327,7 @@ class Recorder:
     ) -> Segment:
         """Begin a segment and make it current, until end_segment(). Arguments as in in_segment()."""
         outer = self._get_current()
-        if outer is not None and outer.sampled and outer.segment.end_time is None:
+        if outer is not None and outer.sampled and outer.segment.end_time is None and self.in_use:
             faults.log(
                 "warning",
                 f"A segment begins inside {outer.segment.name!r}, which hasn't ended; "
@@ -346,7 +396,7 @@ class Recorder:
             self._context.missing(f"in_subsegment({name!r})")
         return NO_SUBSEGMENT
 
-    def in_call(self, name: str, namespace: str) -> Subsegment:
+    def in_call(self, name: str, namespace: str | None) -> Subsegment:
         """A subsegment for what a library does on the application's behalf.
 
         Like in_subsegment(), but where no segment is open nothing is said about it: a library is
@@ -408,6 +458,31 @@ class Recorder:
         if name is None or isinstance(name, str):
             return lambda function: capture(self, function, name, namespace)
         return capture(self, name, None, namespace)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def lambda_handler(self, function: Callable[P, R], /) -> Callable[P, R]: ...
+        @overload
+        def lambda_handler(
+            self, *, name: str | None = None, reserve_seconds: float = 0.2
+        ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+    def lambda_handler(
+        self, function: Any = None, *, name: str | None = None, reserve_seconds: float = 0.2
+    ) -> Any:
+        """Decorator for the handler of a Lambda function: a subsegment for each invocation.
+
+        If the function's time is nearly over, what is open is sent as in progress, with the place
+        where the handler is. Outside of Lambda, without a segment, it does nothing.
+        name: of the subsegment, the function's unless given. reserve_seconds: how long before the
+        end of the function's time.
+        """
+        from .environment.handler import traced_handler  # not before a program asks for it
+
+        if function is None:
+            return lambda each: traced_handler(self, each, name, reserve_seconds)
+        return traced_handler(self, function, name, reserve_seconds)
 
     # -- the current entity -------------------------------------------------------------------
 
@@ -484,8 +559,12 @@ class Recorder:
             value = f"Root={trace_id};Parent={entity.id};Sampled=1"
         elif segment.parent_id is not None:
             value = f"Root={trace_id};Parent={segment.parent_id};Sampled=0"
-        else:
+        elif segment.handed_on is None:
             value = f"Root={trace_id};Sampled=0"
+        elif segment.handed_on:
+            value = segment.handed_on
+        else:
+            return
         came_in = segment.header
         if came_in is not None and came_in.extra:
             value += "".join(f";{key}={text}" for key, text in came_in.extra.items())
@@ -523,6 +602,10 @@ class Recorder:
             with faults.absorb("streaming"):
                 if not self.streaming.is_eligible(segment):
                     return
+        self.send_ended(segment)
+
+    def send_ended(self, segment: Segment) -> None:
+        """Send what has ended under a segment as independent subsegments."""
         segment._held_bytes = 0
         batch: list[Entity] = []
         self._take(segment, batch)
@@ -574,7 +657,11 @@ class Recorder:
             "Segments or subsegments are begun and never ended",
             "too many open",
         )
-        for entity in oldest:
+        self.forget(oldest)
+
+    def forget(self, entities: Iterable[Entity]) -> None:
+        """Send open entities as in progress and let go of them. They may still be ended."""
+        for entity in entities:
             state = self.open.pop(entity, 0)
             if state:
                 with self._lock:
@@ -585,7 +672,7 @@ class Recorder:
                     entity._parent = None
 
     def was_forgotten(self, entity: Entity) -> bool:
-        """Whether an entity is one of those that too_many_open() sent; true once. Called by it."""
+        """Whether an entity is one of those that forget() let go; true once. Called by it."""
         with self._lock:
             if entity in self._forgotten:
                 self._forgotten.discard(entity)
@@ -651,9 +738,13 @@ class Recorder:
                 emitter.flush(timeout_seconds)
 
     def _send_open(self, segment_too: bool) -> None:
-        for entity in list(self.open):
-            if not segment_too and entity.segment.end_time is None:
-                continue
+        self.show(
+            [each for each in list(self.open) if segment_too or each.segment.end_time is not None]
+        )
+
+    def show(self, entities: Iterable[Entity]) -> None:
+        """Send entities that are still open as in progress, each once."""
+        for entity in entities:
             if self.open.get(entity) == OPEN:
                 self.open[entity] = SHOWN
                 self._show(entity)
@@ -664,12 +755,16 @@ class Recorder:
         if isinstance(entity, Segment):
             self.stream_subsegments(entity)
 
-    def _begin_use(self) -> None:
-        """Once, when the first segment is made: imports alone have no effect on a process."""
+    def begin_use(self) -> None:
+        """Before the first segment is made: imports alone have no effect on a process.
+
+        On Lambda no segment is ever made, and `in_use` stays false.
+        """
         with self._lock:
-            if self.in_use:
+            self.in_use = getattr(self._context, "makes_segments", True)
+            if self._begun:
                 return
-            self.in_use = True
+            self._begun = True
         atexit.register(self._at_exit)
         if self._bad_environment is not None:
             faults.report("configuration", "Ignored", self._bad_environment)
@@ -692,6 +787,9 @@ class Recorder:
         self._late = 0
         self._repaired = {}
         self._former_emitters = []
+        renew_context = getattr(self._context, "after_fork", None)
+        if renew_context is not None:
+            renew_context()
         for emitter in self._emitters or ():
             emitter.after_fork()
 
