@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from ...recorder import Recorder
 
 
+_SEGMENT = "_xtrace_segment"
+"""Attribute of a request with its segment."""
+
 # What headers[TRACE_HEADER] = ... comes to, without checks that ours passes: a sixth of the steps.
 _STORED_HEADER = TRACE_HEADER.lower()
 
@@ -49,7 +52,8 @@ class _Tracing:
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
-        self._settings = _settings.in_force
+        self._records_user = _settings.in_force.user
+        self._annotates = _settings.in_force.annotates
         # Whether a header of a proxy says if it is HTTPS.
         self._asks_proxy = settings.SECURE_PROXY_SSL_HEADER is not None
         _watch_exceptions()
@@ -74,9 +78,9 @@ class _Tracing:
             finally:
                 context.set(outside)
         try:
-            segment.__enter__()
+            self._begin(segment, request)
             response = self.get_response(request)
-            if self._settings.user:
+            if self._records_user:
                 _record_user(segment, request)
             self._answered(segment, request, response)
             return response
@@ -103,9 +107,9 @@ class _Tracing:
             finally:
                 context.set(outside)
         try:
-            segment.__enter__()
+            self._begin(segment, request)
             response = await self.get_response(request)
-            if self._settings.user:
+            if self._records_user:
                 # Who it is may take a query, which may not be made in an event loop.
                 await sync_to_async(_record_user)(segment, request)
             self._answered(segment, request, response)
@@ -124,7 +128,8 @@ class _Tracing:
             if (
                 not recorder.enabled
                 or MARK in meta
-                or ("scope" in request.__dict__ and MARK in request.scope)
+                or getattr(request, _SEGMENT, None) is not None
+                or ("wsgi.url_scheme" not in meta and _traced_by(request) is not None)
             ):
                 return None
             segment = incoming_request(
@@ -134,25 +139,32 @@ class _Tracing:
                 _asked,
                 request,
             )
-            if segment.sampled:
-                get = meta.get
-                scheme = get("wsgi.url_scheme")
-                if self._asks_proxy or scheme is None:
-                    scheme = request.scheme
-                describe_request(
-                    segment,
-                    request.method,
-                    f"{scheme}://{get('HTTP_HOST') or _server(meta)}{request.path}",
-                    get("QUERY_STRING"),
-                    get("HTTP_USER_AGENT"),
-                    get("REMOTE_ADDR"),
-                    get("HTTP_X_FORWARDED_FOR"),
-                )
-            meta[MARK] = segment
+            request._xtrace_segment = segment
             return segment
         except Exception as error:
             faults.report("integration:django", "A request isn't traced", error)
             return None
+
+    def _begin(self, segment: Segment, request: Any) -> None:
+        """Begin a sampled segment, and describe the request."""
+        try:
+            meta = request.META
+            get = meta.get
+            scheme = get("wsgi.url_scheme")
+            if self._asks_proxy or scheme is None:
+                scheme = request.scheme
+            describe_request(
+                segment,
+                request.method,
+                f"{scheme}://{get('HTTP_HOST') or _server(meta)}{request.path}",
+                get("QUERY_STRING"),
+                get("HTTP_USER_AGENT"),
+                get("REMOTE_ADDR"),
+                get("HTTP_X_FORWARDED_FOR"),
+            )
+        except Exception as error:
+            faults.report("integration:django", "A request isn't described", error)
+        segment.__enter__()
 
     def _served_inside(self, request: Any) -> None:
         """Add what Django knows to the segment of a middleware outside."""
@@ -181,7 +193,7 @@ class _Tracing:
             elif not streaming and request.method != "HEAD":
                 length = len(response.content)
             status = response.status_code
-            if self._settings.annotates:
+            if self._annotates:
                 _annotate(segment, status, length)
             if not streaming:
                 describe_response(segment, status, length)
@@ -251,14 +263,13 @@ def _add_header(response: Any, segment: Segment) -> None:
 
 
 def _traced_by(request: Any) -> Segment | None:
-    """The segment that a request has already."""
-    meta = request.META
-    if MARK in meta:
-        found: Segment = meta[MARK]
-        return found
-    if "scope" in request.__dict__:
-        return request.scope.get(MARK)  # type: ignore[no-any-return]
-    return None
+    """The segment that a request has: of this middleware, or of one around the whole project."""
+    found: Segment | None = getattr(request, _SEGMENT, None)
+    if found is None:
+        found = request.META.get(MARK)
+    if found is None:
+        found = getattr(request, "scope", {}).get(MARK)
+    return found
 
 
 _templates: dict[str, str] = {}
