@@ -186,15 +186,17 @@ class UdpEmitter(Emitter):
 
     def _look_up(self) -> None:
         with self._lock:
-            if self._lookup is not None and self._lookup.is_alive():
+            now = time.monotonic()
+            if now < self._next_lookup or (self._lookup is not None and self._lookup.is_alive()):
                 return
-            self._next_lookup = time.monotonic() + SECONDS_BETWEEN_LOOKUPS
+            self._next_lookup = now + SECONDS_BETWEEN_LOOKUPS
             lookup = Thread(target=self._resolve, name="xtrace-resolver", daemon=True)
-            try:
-                lookup.start()
-            except RuntimeError:  # no more threads, or the program is ending
-                return
-            self._lookup = lookup
+        # Not under the lock: where threads are gevent's, start() lets others go first.
+        try:
+            lookup.start()
+        except RuntimeError:  # no more threads, or the program is ending
+            return
+        self._lookup = lookup
 
     def _resolve(self) -> None:
         try:

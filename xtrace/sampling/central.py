@@ -7,8 +7,8 @@ it has any, and when the daemon is silent for an hour, the local rules decide.
 from __future__ import annotations
 
 import os
+import threading
 from contextvars import Context
-from threading import Lock, Thread
 from weakref import WeakSet, ref
 
 from .. import daemon, faults, ids
@@ -76,10 +76,9 @@ class CentralSampler:
         """Everything is due, and no thread runs yet."""
         self.client_id = ids.random_bits(96).to_bytes(12, "big").hex()
         self.trouble = "it isn't asked yet"
-        self._lock = Lock()
-        self._wake = Lock()  # held until the thread has something to do before it is due
-        self._wake.acquire()
-        self._thread: Thread | None = None
+        self._lock = threading.Lock()
+        self._wake: threading.Lock | None = None  # of the thread that runs
+        self._thread: threading.Thread | None = None
         self._thread_due = self._rules_due = self._report_due = float("-inf")
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._interval = SECONDS_BETWEEN_REPORTS
@@ -154,8 +153,13 @@ class CentralSampler:
             if self._thread is None:
                 self._use(self.rules)  # before the thread, which has newer ones
                 # In a context of its own: what it does is nobody's subsegment.
-                arguments = (_poll_on, ref(self), self._wake)
-                thread = Thread(
+                # Made here and named in full: if gevent has replaced what waits since the import,
+                # or since the fork, one from before would make everybody wait.
+                wake = threading.Lock()
+                wake.acquire()  # until the thread has something to do before it is due
+                self._wake = wake
+                arguments = (_poll_on, ref(self), wake)
+                thread = threading.Thread(
                     target=Context().run, args=arguments, name="xtrace-sampling", daemon=True
                 )
                 thread.start()
@@ -175,7 +179,8 @@ class CentralSampler:
 
     def _wake_up(self) -> None:
         try:
-            self._wake.release()
+            if self._wake is not None:
+                self._wake.release()
         except RuntimeError:  # it is awake
             pass
 
@@ -334,11 +339,13 @@ class CentralSampler:
         return f"central ({count} from {where}{left_out}{trouble})"
 
 
-def _poll_on(reference: ref[CentralSampler], wake: Lock) -> None:
-    """The thread: poll as long as somebody has the sampler."""
+def _poll_on(reference: ref[CentralSampler], wake: threading.Lock) -> None:
+    """The thread: poll as long as somebody has the sampler. A greenlet of gevent's goes on in a forked
+    child, until it sees that another has its place.
+    """
     while True:
         sampler = reference()
-        if sampler is None:
+        if sampler is None or sampler._wake is not wake:
             return
         try:
             seconds = sampler.poll()
