@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from xtrace.recorder import Recorder
+
+ROOT = Path(__file__).parents[1]
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
@@ -139,3 +144,33 @@ def test_a_grandchild_is_a_child_too(filed):
 
     assert in_child(child) == 1
     assert sorted(d["name"] for d in documents()) == ["child", "grandchild"]
+
+
+UWSGI = """
+import sys, types
+called = []
+sys.modules["uwsgi"] = uwsgi = types.ModuleType("uwsgi")
+uwsgi.post_fork_hook = lambda: called.append("theirs")
+import xtrace
+from xtrace import ids
+if {decorated}:
+    sys.modules["uwsgidecorators"] = decorators = types.ModuleType("uwsgidecorators")
+    decorators.postfork_chain = [lambda: called.append("theirs")]
+    import wrapt.importer
+    wrapt.importer.notify_module_loaded(decorators)
+    def hook():
+        for function in decorators.postfork_chain:
+            function()
+else:
+    hook = uwsgi.post_fork_hook
+state = ids._random.getstate()
+hook()
+assert ids._random.getstate() != state
+assert called == ["theirs"]
+"""
+
+
+@pytest.mark.parametrize("decorated", [False, True])
+def test_uwsgi_forks_without_telling_python_and_tells_its_hook(decorated):
+    code = UWSGI.format(decorated=decorated)
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=ROOT)

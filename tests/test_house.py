@@ -16,7 +16,7 @@ PACKAGE = Path(xtrace.__file__).parent
 # Imports point down this list: a module may import, also inside a function, what stands above it
 # or beside it. What stands in one line is one room.
 FLOORS = [
-    ["_version", "errors"],
+    ["_version", "errors", "forks"],
     ["daemon", "faults", "header", "ids", "ledger", "redaction", "values"],
     ["cause", "naming", "settings", "waterfall"],
     ["model"],

@@ -5,10 +5,11 @@ logged once per cause and minute, and never reaches the application. In xtrace's
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from threading import Lock
+
+from . import forks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ def _after_fork_in_child() -> None:
     _lock = Lock()  # a thread that is gone may have held it
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+forks.in_child(_after_fork_in_child)
 
 
 def report(kind: str, message: str, error: BaseException | None = None, site: str = "") -> None:

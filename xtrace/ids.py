@@ -6,9 +6,10 @@ call, so that a test can set them (`xtrace.testing` does) and count 1, 2, 3.
 
 from __future__ import annotations
 
-import os
 import time
 from random import Random
+
+from . import forks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,5 +55,4 @@ def reseed() -> None:
     _random.seed()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=reseed)
+forks.in_child(reseed)

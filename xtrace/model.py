@@ -11,10 +11,9 @@ The fields of an entity stand in one plain dict under the names of the segment d
 
 from __future__ import annotations
 
-import os
 from threading import Lock
 
-from . import cause, faults, ids, values
+from . import cause, faults, forks, ids, values
 from .values import LARGEST_INTEGER, SMALLEST_INTEGER
 
 TYPE_CHECKING = False
@@ -110,8 +109,7 @@ def _after_fork_in_child() -> None:
     _making = Lock()  # a thread that is gone may have held it
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+forks.in_child(_after_fork_in_child)
 
 _DEEPEST_NEST = 1000
 _KEPT_EXCEPTIONS = 8

@@ -10,7 +10,7 @@ from itertools import islice
 from threading import Lock
 from weakref import WeakSet
 
-from . import faults, ids, ledger, model, settings
+from . import faults, forks, ids, ledger, model, settings
 from .context import Context
 from .daemon import endpoint_text
 from .decorator import capture
@@ -897,5 +897,4 @@ def _after_fork_in_child() -> None:
         recorder.after_fork()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+forks.in_child(_after_fork_in_child)

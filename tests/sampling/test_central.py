@@ -932,3 +932,13 @@ def test_where_the_process_runs_is_told_to_the_sampler():
     assert recorder.sampler.process == {"service_type": "AWS::EC2::Instance"}
     recorder._is_on({}, None)
     assert recorder.sampler.process == {}
+
+
+def test_who_polls_for_nobody_any_more_stops():
+    """As a greenlet of gevent's must, which a fork copies into the child."""
+    sampler = CentralSampler()
+    own = threading.Lock()
+    sampler._wake = own
+    sampler.after_fork()
+    central._poll_on(weakref.ref(sampler), own)
+    assert "isn't asked yet" in str(sampler)

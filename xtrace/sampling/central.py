@@ -11,7 +11,7 @@ import threading
 from contextvars import Context
 from weakref import WeakSet, ref
 
-from .. import daemon, faults, ids
+from .. import daemon, faults, forks, ids
 from .client import BadAnswer, NoDaemon, ask
 from .documents import CentralRule, Targets, Unusable, read_rules
 from .local import LocalSampler
@@ -364,5 +364,4 @@ def _after_fork_in_child() -> None:
         sampler.after_fork()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+forks.in_child(_after_fork_in_child)

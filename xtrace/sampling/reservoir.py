@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from threading import Lock
 from weakref import WeakSet
 
-from .. import ids
+from .. import forks, ids
 
 NEVER = -1.0
 TAKEN = "taken"
@@ -100,5 +99,4 @@ def _after_fork_in_child() -> None:
         reservoir.after_fork()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+forks.in_child(_after_fork_in_child)
