@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 
 from ... import faults
-from ._requests import XRayMiddleware, traced
+from ._requests import XRayMiddleware
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ __all__ = ["XRayMiddleware", "patch"]
 
 
 def patch(patcher: Patcher) -> None:
-    """Trace the requests of every handler made from now on, all statements and all templates.
+    """Trace all requests, statements and templates.
 
     Each is patched when Django imports it: `import django` alone stays as small as it is.
     """
@@ -54,7 +54,9 @@ def patch(patcher: Patcher) -> None:
 
 
 def _patch_requests(patcher: Patcher, base: Any) -> None:
-    patcher.wrap(base.BaseHandler, "load_middleware", traced)
+    from ._requests import patch
+
+    patch(patcher, base.BaseHandler)
 
 
 def _patch_statements(patcher: Patcher, utils: Any) -> None:

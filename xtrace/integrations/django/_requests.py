@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from types import GeneratorType
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from ...model import Current, Entity, Segment
     from ...recorder import Recorder
+    from .._wrap import Patcher
 
 
 _SEGMENT = "_xtrace_segment"
@@ -164,7 +166,10 @@ class _Tracing:
             )
         except Exception as error:
             faults.report("integration:django", "A request isn't described", error)
-        segment.__enter__()
+        try:
+            segment.__enter__()
+        except Exception as error:
+            faults.report("integration:django", "A segment isn't begun", error)
 
     def _served_inside(self, request: Any) -> None:
         """Add what Django knows to the segment of a middleware outside."""
@@ -203,11 +208,14 @@ class _Tracing:
             else:
                 # The server may send the file by itself: the body must stay what it is.
                 describe_response(segment, status, length)
-                response._resource_closers.append(segment.close)
+                response._resource_closers.append(lambda: _end(segment, None))
                 return
         except Exception as error:
             faults.report("integration:django", "A response isn't described", error)
-        segment.__exit__(None, None, None)
+        try:
+            segment.__exit__(None, None, None)
+        except Exception as error:
+            faults.report("integration:django", "A segment isn't sent", error)
 
 
 class XRayMiddleware(_Tracing):
@@ -226,18 +234,51 @@ class XRayMiddleware(_Tracing):
         super().__init__(get_response, recorder)
 
 
-def traced(
-    load_middleware: Callable[..., Any], handler: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    """Wrapper of BaseHandler.load_middleware: the handler's chain of middleware, traced."""
-    result = load_middleware(*args, **kwargs)
-    _settings.use()
-    from django.apps import apps
+# -- without a middleware ----------------------------------------------------------------------
 
-    if apps.is_installed(_settings.APP):
-        check_name(default_recorder)
-    handler._middleware_chain = _Tracing(handler._middleware_chain, default_recorder)
-    return result
+_TRACING = "_xtrace_tracing"
+"""Attribute of a handler with what traces its requests; None if its middleware does."""
+
+
+def patch(patcher: Patcher, handler: Any) -> None:
+    """Trace the requests of all handlers, those that there are already too."""
+    get_response, get_response_async = handler.get_response, handler.get_response_async
+
+    @functools.wraps(get_response)
+    def traced(self: Any, request: Any) -> Any:
+        tracing = self.__dict__.get(_TRACING, _Tracing)
+        if tracing is _Tracing:
+            tracing = _make_tracing(self, get_response)
+        return get_response(self, request) if tracing is None else tracing(request)
+
+    @functools.wraps(get_response_async)
+    async def traced_async(self: Any, request: Any) -> Any:
+        tracing = self.__dict__.get(_TRACING, _Tracing)
+        if tracing is _Tracing:
+            tracing = _make_tracing(self, get_response_async)
+        serving = get_response_async(self, request) if tracing is None else tracing(request)
+        return await serving
+
+    patcher.replace(handler, "get_response", traced)
+    patcher.replace(handler, "get_response_async", traced_async)
+
+
+def _make_tracing(handler: Any, get_response: Any) -> _Tracing | None:
+    """Look once for each handler whether it needs to be traced."""
+    tracing = None
+    try:
+        from django.conf import settings
+
+        _settings.use()
+        if _settings.MIDDLEWARE not in settings.MIDDLEWARE:
+            tracing = _Tracing(get_response.__get__(handler), default_recorder)
+    except Exception as error:
+        faults.report("integration:django", "Requests aren't traced", error)
+    setattr(handler, _TRACING, tracing)
+    return tracing
+
+
+# -- what is recorded --------------------------------------------------------------------------
 
 
 def _asked(request: Any) -> tuple[str | None, str, str]:
@@ -311,7 +352,14 @@ def _failed(segment: Segment, error: BaseException) -> None:
     with faults.absorb("integration:django"):
         if segment.sampled and isinstance(error, Exception):
             describe_response(segment, 500, None)
-    segment.__exit__(None, error, None)
+    _end(segment, error)
+
+
+def _end(segment: Segment, error: BaseException | None) -> None:
+    try:
+        segment.__exit__(None, error, None)
+    except Exception as fault:
+        faults.report("integration:django", "A segment isn't sent", fault)
 
 
 _watching = False
@@ -413,7 +461,7 @@ class _Stream:
                 describe_response(segment, self._response.status_code, length)
             except Exception as fault:
                 faults.report("integration:django", "A response isn't described", fault)
-            segment.__exit__(None, error, None)
+            _end(segment, error)
 
 
 class _Parts(_Stream):
