@@ -59,17 +59,14 @@ async def serve(recorder: Recorder, request: web.Request, handler: Handler) -> w
     if segment is None:
         return await handler(request)
     try:
-        response = await handler(request)
-        exchange.response = response
-    except web.HTTPException as error:
-        exchange.response = error
+        return await handler(request)
+    except web.HTTPException:  # a response
         raise
     except BaseException as error:
         exchange.error = error
         raise
     finally:
         context.set(outside)
-    return response
 
 
 def _asked(request: web.Request) -> tuple[str | None, str, str]:
@@ -97,7 +94,7 @@ class _Exchange:
         self._segment = segment
         self._request = request
         self._header = response_header(segment)
-        self.response: web.StreamResponse | None = None
+        self._response: web.StreamResponse | None = None
         self.error: BaseException | None = None
         # A response may be begun anywhere in the application: aiohttp calls this for each. (Past
         # the attribute check of its debug mode.)
@@ -126,6 +123,9 @@ class _Exchange:
     async def _prepare(self, response: web.StreamResponse) -> None:
         await self._prepare_hook(response)
         with faults.absorb("aiohttp"):
+            self._response = response
+            if response.status < 500:
+                self.error = None  # if there was one, this answers it
             response.headers[header.NAME] = self._header
             if response.status == 101 and self._segment.sampled:
                 self._show()
@@ -149,7 +149,7 @@ class _Exchange:
         error = self.error
         try:
             if segment.end_time is None:
-                self._describe(task, error)
+                self._describe(task)
         except Exception as fault:
             faults.report("aiohttp", "A response isn't described", fault)
         if isinstance(error, ConnectionError) and self._request.transport is None:
@@ -160,12 +160,10 @@ class _Exchange:
         except Exception as fault:
             faults.report("aiohttp", "A segment isn't sent", fault)
 
-    def _describe(self, task: asyncio.Task[Any], error: BaseException | None) -> None:
-        segment, response = self._segment, self.response
+    def _describe(self, task: asyncio.Task[Any]) -> None:
+        segment, response = self._segment, self._response
         self._describe_route()
-        if response is None:
-            if isinstance(error, Exception):
-                describe_response(segment, 500, None)  # what aiohttp answers
+        if response is None:  # there was nobody to answer
             return
         if isinstance(response, web.WebSocketResponse):
             code = response.close_code

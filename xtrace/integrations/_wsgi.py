@@ -97,11 +97,7 @@ def _describe(segment: Segment, environ: Environ) -> None:
 
 def describe_route(segment: Segment, environ: Environ) -> None:
     """Record the route's template, if the framework leaves it in the environ."""
-    route = environ.get("bottle.route")
-    template = getattr(route, "rule", None)
-    if template is None:  # Pyramid
-        route = environ.get("webob.adhoc_attrs", {}).get("matched_route")
-        template = getattr(route, "pattern", None)
+    template = getattr(environ.get("bottle.route"), "rule", None)
     if template is not None:
         add_route(segment, template)
 
