@@ -31,15 +31,18 @@ _UNKNOWN = Database("unknown database", "standard", {}, LAYER)
 
 def patch(patcher: Patcher, cursor: Any) -> None:
     """Replace the three methods of Django's CursorWrapper that run a statement."""
-    for name in ("execute", "executemany", "callproc"):
-        patcher.replace(cursor, name, _traced(vars(cursor)[name]))
+    for name, first in (("execute", "sql"), ("executemany", "sql"), ("callproc", "procname")):
+        patcher.replace(cursor, name, _traced(vars(cursor)[name], first))
 
 
-def _traced(run: Any) -> Any:
+def _traced(run: Any, first: str) -> Any:
+    """The method, traced. first: the parameter with the statement."""
+
     @functools.wraps(run)
-    def traced(self: Any, statement: Any, *args: Any, **kwargs: Any) -> Any:
+    def traced(self: Any, *args: Any, **kwargs: Any) -> Any:
+        statement = args[0] if args else kwargs.get(first)
         with statement_call(recorder, _database(self.db), statement):
-            return run(self, statement, *args, **kwargs)
+            return run(self, *args, **kwargs)
 
     return traced
 

@@ -267,10 +267,9 @@ def _make_tracing(handler: Any, get_response: Any) -> _Tracing | None:
     """Look once for each handler whether it needs to be traced."""
     tracing = None
     try:
-        from django.conf import settings
-
         _settings.use()
-        if _settings.MIDDLEWARE not in settings.MIDDLEWARE:
+        outermost = getattr(handler._middleware_chain, "__wrapped__", None)
+        if not isinstance(outermost, XRayMiddleware):
             tracing = _Tracing(get_response.__get__(handler), default_recorder)
     except Exception as error:
         faults.report("integration:django", "Requests aren't traced", error)
