@@ -192,19 +192,13 @@ def _describe(segment: Segment, scope: Scope, headers: Headers) -> None:
 class _Response:
     """The response to a sampled request, from its start to its last byte, where the segment ends."""
 
-    __slots__ = (
-        "_error",
-        "_gone",
-        "_has_trailers",
-        "_header",
-        "_length",
-        "_scope",
-        "_segment",
-        "_send",
-        "_sent",
-        "_status",
-        "ended",
-    )
+    _status = 0
+    _length: int | None = None
+    _sent: int | None = 0
+    _has_trailers = False
+    _error: BaseException | None = None
+    _gone: OSError | None = None
+    ended = False
 
     def __init__(
         self, segment: Segment, scope: Scope, send: Send, header: tuple[bytes, bytes]
@@ -213,13 +207,6 @@ class _Response:
         self._scope = scope
         self._send = send
         self._header = header
-        self._status = 0
-        self._length: int | None = None
-        self._sent: int | None = 0
-        self._has_trailers = False
-        self._error: BaseException | None = None
-        self._gone: OSError | None = None
-        self.ended = False
 
     async def send(self, message: Message) -> None:
         """Pass on what the application sends; the last of it ends the segment."""

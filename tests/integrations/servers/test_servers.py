@@ -208,7 +208,8 @@ def test_interleaved_requests_keep_apart(served, traces):
 def test_the_response_carries_the_trace_id(served, traces, sent, answered, recorded):
     header = served.ask("/items/1", {"X-Amzn-Trace-Id": sent} if sent else {}).trace_header
     if recorded:
-        answered = answered or f"Root={only_segment(traces)['trace_id']}"
+        trace_id = only_segment(traces)["trace_id"]
+        answered = answered or f"Root={trace_id}"
     assert header == answered
     assert len(traces.documents) == recorded
 
