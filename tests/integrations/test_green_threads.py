@@ -84,3 +84,45 @@ def test_greenlets_keep_their_entity_and_see_no_other_s(library, order, tmp_path
         for part in document.get("subsegments", ()):
             assert part["name"] == document["name"]
     assert len(parents) == 3 * 32
+
+
+LOOKS_UP = """
+{imports}
+import socket
+
+def look_up(host, port, type):
+    sleep(0.05)
+    return [(socket.AF_INET, type, 0, "", ("127.0.0.1", port))]
+
+socket.getaddrinfo = look_up
+daemon = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+daemon.bind(("127.0.0.1", 0))
+daemon.settimeout(10)
+recorder = xtrace.Recorder(
+    service="test", sampling=False, emitter=f"udp://a.name:{{daemon.getsockname()[1]}}"
+)
+
+def request():
+    with recorder.in_segment():
+        sleep(0)
+
+greens = [spawn(request) for _ in range(20)]
+for green in greens:
+    wait(green)
+for _ in range(20):
+    daemon.recv(65536)
+"""
+
+
+@pytest.mark.parametrize("library", MONKEYS)
+def test_a_host_name_is_looked_up_without_stopping_the_others(library):
+    """Locks from before the monkey stop the whole process if they are held while another runs."""
+    imports = "import xtrace, xtrace.integrations, xtrace.emitters.udp\n" + MONKEYS[library]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", LOOKS_UP.format(imports=imports)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr

@@ -71,6 +71,11 @@ SERVERS: dict[str, list[Any]] = {
     "uwsgi, lazy": [*UWSGI, "--enable-threads", "--lazy-apps"],
 }
 
+FORKS_AFTER_IMPORT = (
+    *(name for name in SERVERS if "preload" in name),
+    "uwsgi",
+    "uwsgi, threads",
+)
 ENDS_BY_SIGNAL = ("gunicorn uvicorn", "gunicorn uvicorn, preload", "uvicorn")
 """When all is served, uvicorn raises the signal once more: Python's exit functions aren't called."""
 
@@ -214,6 +219,8 @@ def test_each_request_is_traced_once_in_the_worker_that_served_it(server, tmp_pa
                 answers = drive(served, daemon)
         finally:
             received.stop()
+    at_import = [d for d in received.documents if d["name"] == "at import"]
+    assert len(at_import) == (1 if server in FORKS_AFTER_IMPORT else WORKERS)
     segments = [d for d in received.documents if d["name"] == "served"]
     check_requests(answers, segments)
     parents_in(received.documents)  # no id twice
