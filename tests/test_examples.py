@@ -35,3 +35,10 @@ def test_the_demo_draws_its_traces_and_misses_nothing(tmp_path):
     assert done.stdout.endswith("Nothing is missing.\n")
     assert "40 segments stored in 20 traces, 1 with a fault" in done.stdout
     assert "KeyError" in done.stdout
+
+
+def test_one_request_through_three_frameworks_is_one_trace():
+    done = run("examples/frameworks/demo.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 segments" in done.stdout
+    assert done.stdout.endswith("Every segment has the parent that it should.\n")
