@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,11 @@ from xtrace.waterfall import draw
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from xtrace.collector import Collector
+
 HERE = Path(__file__).parent
+SEGMENTS = 5
+DEADLINE_SECONDS = 10
 
 
 @contextmanager
@@ -67,6 +72,17 @@ def ways(segments: list[dict]) -> list[str]:
     return sorted(found)
 
 
+def received(collector: Collector, trace_id: str) -> list[dict]:
+    """The segments of a trace; a service sends its own when the response is out already."""
+    segments: list[dict] = []
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while len(segments) < SEGMENTS and time.monotonic() < deadline:
+        collector.flush()
+        for trace in collector.store.traces([trace_id]):
+            segments = [part.document for part in trace.parts if not part.inferred]
+    return segments
+
+
 def main() -> int:
     """Run the example; gives the exit status."""
     with ExitStack() as stack:
@@ -76,10 +92,7 @@ def main() -> int:
         seats = stack.enter_context(service("seats", HALL_URL=hall, **tracing))
         tickets = stack.enter_context(service("tickets", SEATS_URL=seats, **tracing))
         answer = httpx.get(f"{tickets}/shows/hamlet", timeout=10)
-        collector.flush()
-        trace_id = answer.headers["X-Amzn-Trace-Id"].removeprefix("Root=")
-        (trace,) = collector.store.traces([trace_id])
-        segments = [part.document for part in trace.parts if not part.inferred]
+        segments = received(collector, answer.headers["X-Amzn-Trace-Id"].removeprefix("Root="))
     print(answer.text)
     print(draw(segments))
     print(*ways(segments), sep="\n")
