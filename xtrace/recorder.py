@@ -141,6 +141,7 @@ class Recorder:
         # What the process runs on: added to the `aws` block and `origin` of each segment.
         self.environment: dict[str, Any] = {}
         self.origin: str | None = None
+        self._places: object = None
         # What of them all segments have in common; made by `document` from the attributes above.
         self.constant: Constant | None = None
         self.naming: Any = None
@@ -220,10 +221,13 @@ class Recorder:
             self._delivery = delivery
             self._replace_emitters(emitters)
         if places is not None:
-            places(self._is_on)
+            self._places = places
+            places(partial(self._is_on, places))
 
-    def _is_on(self, environment: dict[str, Any], origin: str | None) -> None:
+    def _is_on(self, places: object, environment: dict[str, Any], origin: str | None) -> None:
         """Take over where the process runs, for the segments that are sent from now on."""
+        if places is not self._places:  # asked for before the settings changed again
+            return
         self.environment = environment
         self.origin = origin
         self.constant = None

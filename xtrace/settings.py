@@ -302,7 +302,7 @@ SETTINGS: dict[str, Setting] = {
             "plugins",
             None,
             "What the process may run on, to be found out and recorded: EC2Plugin, ECSPlugin, "
-            "ElasticBeanstalkPlugin. (): forget what was found.",
+            "EKSPlugin, ElasticBeanstalkPlugin. (): forget what was found.",
         ),
         Setting(
             "stream_sql",

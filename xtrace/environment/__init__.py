@@ -2,6 +2,9 @@
 
 Environment variables and files are read when a program asks for it, by configure(plugins=...);
 the network is asked in the background, each answer waited for at most 300 ms, and never at import.
+An answer is kept for the life of the process.
+
+On Lambda nothing is looked for: the segment that would say it is Lambda's own.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from threading import Thread
 
 from .. import faults
 from ..errors import ConfigurationError
+from . import lambda_
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +24,13 @@ if TYPE_CHECKING:
     # Where the process runs: key in the `aws` block, what is known of it, and the origin.
     Place: TypeAlias = tuple[str, dict[str, Any], str]
 
+    # What a module's detect() gives: what is known at once, and what to call for more.
+    Findings: TypeAlias = tuple[Place | None, Callable[[], Place | None] | None]
+
 PLUGINS = {
     "EC2Plugin": "ec2",
     "ECSPlugin": "ecs",
+    "EKSPlugin": "eks",
     "ElasticBeanstalkPlugin": "beanstalk",
 }
 """Names that configure(plugins=...) takes, in any case, and the module behind each.
@@ -55,30 +63,32 @@ def detect(modules: list[str], found: Callable[[dict[str, Any], str | None], Non
     """
     places: dict[str, Place] = {}
 
-    def add(module: str, place: Place | None) -> None:
-        if place is not None:
-            places[module] = place
+    def tell() -> None:
         in_order = [places[each] for each in modules if each in places]
         found({key: block for key, block, _ in in_order}, in_order[-1][2] if in_order else None)
 
     questions = []
-    if not modules:
-        found({}, None)
-    for module in modules:
-        place_or_question = import_module(f".{module}", __name__).detect()
-        if callable(place_or_question):
-            questions.append((module, place_or_question))
-            add(module, None)
-        else:
-            add(module, place_or_question)
+    for module in [] if lambda_.is_here() else modules:
+        place, question = import_module(f".{module}", __name__).detect()
+        place = _answers.get((module, question), place)
+        if place is not None:
+            places[module] = place
+        if question is not None and (module, question) not in _answers:
+            questions.append((module, question))
+    tell()
     if questions:
-        Thread(target=_ask, args=(questions, add), name="xtrace-environment", daemon=True).start()
+
+        def ask() -> None:
+            # The last is what decides on the origin.
+            for module, question in reversed(questions):
+                with faults.absorb("environment"):
+                    place = question()
+                    if place is not None:
+                        places[module] = _answers[module, question] = place
+                        tell()
+
+        Thread(target=ask, name="xtrace-environment", daemon=True).start()
 
 
-def _ask(
-    questions: list[tuple[str, Callable[[], Place | None]]],
-    add: Callable[[str, Place | None], None],
-) -> None:
-    for module, ask in questions:
-        with faults.absorb("environment"):
-            add(module, ask())
+_answers: dict[tuple[str, Callable[[], Place | None] | None], Place] = {}
+"""What the network has told this process."""

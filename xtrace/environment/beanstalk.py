@@ -6,17 +6,17 @@ import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import Place
+    from . import Findings
 
 CONF_PATH = "/var/elasticbeanstalk/xray/environment.conf"
 ORIGIN = "AWS::ElasticBeanstalk::Environment"
 
 
-def detect() -> Place | None:
+def detect() -> Findings:
     """The environment's name, version label and deployment."""
     try:
         with open(CONF_PATH, encoding="utf-8") as file:
             block = json.load(file)
     except (OSError, ValueError):
-        return None
-    return ("elastic_beanstalk", block, ORIGIN) if isinstance(block, dict) else None
+        return None, None
+    return (("elastic_beanstalk", block, ORIGIN) if isinstance(block, dict) else None), None
