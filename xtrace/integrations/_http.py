@@ -112,11 +112,18 @@ def describe_request(
 
 
 def add_route(segment: Segment, template: str) -> None:
-    """Record which route of the application serves the request: "/items/<int:item>"."""
+    """Record which route of the application serves the request: "/items/<int:item>".
+
+    An object given as dynamic_naming may name the segment by it: get_route_name(template).
+    """
     if len(template) <= GOOD_CHARS:
         segment._annotations[ROUTE] = template
     else:
         segment.put_annotation(ROUTE, template)
+    naming = getattr(segment._owner, "naming", None)
+    if naming is not None and hasattr(naming, "get_route_name"):
+        with faults.absorb("naming"):
+            segment.name = naming.get_route_name(template) or segment.name
 
 
 def describe_response(segment: Segment, status: int, content_length: int | None) -> None:
