@@ -151,8 +151,13 @@ import sys, types
 called = []
 sys.modules["uwsgi"] = uwsgi = types.ModuleType("uwsgi")
 uwsgi.post_fork_hook = lambda: called.append("theirs")
+uwsgi.worker_id = lambda: 0
 import xtrace
-from xtrace import ids
+from xtrace import forks, ids
+from xtrace.sampling.central import CentralSampler
+sampler = CentralSampler(daemon_address="127.0.0.1:9")
+sampler.should_trace()
+assert sampler._thread is None
 if {decorated}:
     sys.modules["uwsgidecorators"] = decorators = types.ModuleType("uwsgidecorators")
     decorators.postfork_chain = [lambda: called.append("theirs")]
@@ -167,10 +172,13 @@ state = ids._random.getstate()
 hook()
 assert ids._random.getstate() != state
 assert called == ["theirs"]
+assert forks.may_start_threads()
+sampler.should_trace()
+assert sampler._thread is not None
 """
 
 
 @pytest.mark.parametrize("decorated", [False, True])
-def test_uwsgi_forks_without_telling_python_and_tells_its_hook(decorated):
+def test_uwsgi_tells_only_its_hook_and_no_thread_runs_before(decorated):
     code = UWSGI.format(decorated=decorated)
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=ROOT)

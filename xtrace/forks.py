@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _in_child: list[Callable[[], None]] = []
+_is_uwsgi_master = False
 
 
 def in_child(function: Callable[[], None]) -> None:
@@ -23,7 +24,16 @@ def in_child(function: Callable[[], None]) -> None:
         os.register_at_fork(after_in_child=function)
 
 
+def may_start_threads() -> bool:
+    """False in uWSGI's first process until it forks: it does so without a look at who runs Python, and
+    a child that was forked while one of our threads did would wait for it for ever.
+    """
+    return not _is_uwsgi_master
+
+
 def _run() -> None:
+    global _is_uwsgi_master
+    _is_uwsgi_master = False
     for function in _in_child:
         function()
 
@@ -34,6 +44,8 @@ def _hook_into_uwsgi(uwsgi: Any) -> None:
     """
     from wrapt import register_post_import_hook
 
+    global _is_uwsgi_master
+    _is_uwsgi_master = uwsgi.worker_id() == 0
     before = getattr(uwsgi, "post_fork_hook", None)
 
     def post_fork_hook() -> None:

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from threading import Lock, Thread
 
+from .. import forks
 from ..daemon import endpoint, endpoint_text
 from ..faults import report
 from ..packing import pack
@@ -185,6 +186,8 @@ class UdpEmitter(Emitter):
     # -- host names ---------------------------------------------------------------------------
 
     def _look_up(self) -> None:
+        if not forks.may_start_threads():
+            return
         with self._lock:
             now = time.monotonic()
             if now < self._next_lookup or (self._lookup is not None and self._lookup.is_alive()):

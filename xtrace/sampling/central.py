@@ -147,7 +147,9 @@ class CentralSampler:
     def _start(self) -> None:
         """Start the thread, unless another does so now or it failed a short while ago."""
         now = ids.monotonic_clock()
-        if now < self._thread_due or not self._lock.acquire(blocking=False):
+        if now < self._thread_due or not forks.may_start_threads():
+            return
+        if not self._lock.acquire(blocking=False):
             return
         try:
             if self._thread is None:
