@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
 import sys
 
 import pytest
 
 from tests.helpers import entities_in, parents_in
-from tests.lambda_.runtime import Invocation, run
+from tests.lambda_.runtime import ROOT, Invocation, run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the runtime client is for Linux")
 pytest.importorskip("awslambdaric")
@@ -159,3 +161,32 @@ def test_a_thousand_invocations_in_one_process(tmp_path):
     lines = [line for line in log.splitlines() if "on Lambda" in line]
     assert 1 <= len(lines) <= 2
     assert "no segment is open" not in log
+
+
+def test_the_example_is_traced(tmp_path):
+    header = f"Root=1-5759e988-bd862e3fe1be46a994272793;Parent={NEARLY};Sampled=1"
+    orders = [Invocation({"items": ["tea", "cake"]}, header), Invocation({"items": ["soup"]})]
+    orders.append(Invocation({"items": ["soup"]}, header.replace(NEARLY, TIMEOUT)))
+    _, documents, log = run("tests.lambda_.example.handler", orders, tmp_path)
+    assert orders[0].answer == {"total": 7.5}
+    assert orders[1].error["errorType"] == orders[2].error["errorType"] == "KeyError"
+    assert [document["parent_id"] for document in documents] == [NEARLY, TIMEOUT]
+    fine, failed = documents
+    assert fine["annotations"] == {"items": 2}
+    assert fine["subsegments"][0]["subsegments"][0]["metadata"] == {"default": {"percent": 20}}
+    assert failed["fault"] and failed["subsegments"][0]["fault"]
+    assert "no segment" not in log and "on Lambda" not in log
+
+
+def test_the_example_runs_without_lambda():
+    environment = {k: v for k, v in os.environ.items() if k != "LAMBDA_TASK_ROOT"}
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "lambda_handler.py"],
+        capture_output=True,
+        text=True,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        check=True,
+        timeout=60,
+    )
+    assert "{'total': 7.5}" in done.stdout
+    assert "handler" in done.stderr
