@@ -56,7 +56,7 @@ _WEBSOCKET_DISCONNECT = "WebSocketDisconnect"
 _TRACE_HEADER = b"x-amzn-trace-id"
 _TRACEPARENT = b"traceparent"
 _FORWARDED_FOR = b"x-forwarded-for"
-_INTERNAL_ERROR = 1011
+_FAULTS = (1011, 4500)  # by the specification, and of Litestar
 
 
 class TracedApplication:
@@ -272,7 +272,7 @@ class _Response:
             error = self._error
             if error is None:
                 self._segment.put_annotation(CANCELLED, INCOMPLETE)
-        elif error is self._gone or type(error).__name__ == _DISCONNECT:
+        elif _stems_from(error, self._gone) or type(error).__name__ == _DISCONNECT:
             self._segment.put_annotation(CANCELLED, type(error).__name__)
             error = None
         elif not self._status and is_failure(error):
@@ -301,16 +301,11 @@ class _Response:
 class _Connection:
     """A traced websocket, from the handshake until the application returns."""
 
-    __slots__ = (
-        "_code",
-        "_header",
-        "_receive",
-        "_recorder",
-        "_scope",
-        "_segment",
-        "_send",
-        "ended",
-    )
+    _code: int | None = None
+    _has_left = False
+    _error: BaseException | None = None
+    _gone: Exception | None = None
+    ended = False
 
     def __init__(
         self,
@@ -327,14 +322,14 @@ class _Connection:
         self._send = send
         self._header = header
         self._recorder = recorder
-        self._code: int | None = None
-        self.ended = False
 
     async def receive(self) -> Message:
         """Pass on what the client sends; the last of it is the code that it closes with."""
         message = await self._receive()
-        if message["type"] == "websocket.disconnect" and self._code is None:
-            self._code = message.get("code")
+        if message["type"] == "websocket.disconnect":
+            self._has_left = True
+            if self._code is None:
+                self._code = message.get("code")
         return message
 
     async def send(self, message: Message) -> None:
@@ -350,6 +345,8 @@ class _Connection:
             elif kind == "websocket.close":
                 if self._code is None:
                     self._code = message.get("code", 1000)
+                    if self._code in _FAULTS:
+                        self._error = _handled_error()
                 if "response" not in segment.http:
                     describe_response(segment, 403, None)  # what the server answers
             elif kind == "websocket.http.response.start":
@@ -357,7 +354,12 @@ class _Connection:
                 message = _with_header(message, self._header)
         except Exception as error:
             faults.report("asgi", "A websocket isn't described", error)
-        await self._send(message)
+        try:
+            await self._send(message)
+        except Exception as error:
+            if self._has_left:
+                self._gone = error
+            raise
         if is_answer:
             with faults.absorb("asgi"):
                 self._show()
@@ -378,9 +380,11 @@ class _Connection:
         try:
             if self._code is not None:
                 segment.put_annotation(CLOSE_CODE, self._code)
-                if self._code == _INTERNAL_ERROR:
+                if self._code in _FAULTS:
                     segment.add_fault_flag()
-            if error is not None and type(error).__name__ == _WEBSOCKET_DISCONNECT:
+            if error is None:
+                error = self._error
+            elif _stems_from(error, self._gone) or type(error).__name__ == _WEBSOCKET_DISCONNECT:
                 error = None  # the client has closed the connection: that is how they end
         except Exception as fault:
             faults.report("asgi", "A websocket isn't described", fault)
@@ -392,6 +396,11 @@ class _Connection:
 
 def _with_header(message: Message, header: tuple[bytes, bytes]) -> Message:
     return {**message, "headers": [*(message.get("headers") or ()), header]}
+
+
+def _stems_from(error: BaseException, gone: BaseException | None) -> bool:
+    """Whether an exception is, or was raised from, what the server raised when the client had gone."""
+    return gone is not None and (error is gone or error.__cause__ is gone)
 
 
 def _handled_error() -> BaseException | None:
