@@ -18,7 +18,7 @@ from queue import Queue
 import pytest
 
 import xtrace
-from tests.helpers import parents_in
+from tests.helpers import DEADLINE_SECONDS, parents_in
 from xtrace.integrations import patch, patch_all, unpatch
 from xtrace.integrations._jobs import Job
 from xtrace.recorder import AFTERMATH_SECONDS
@@ -602,6 +602,26 @@ def test_a_thread_pool_s_jobs(call):
         assert set(CALLS[call](pool)) == {segment}
         with pytest.raises(TypeError):
             pool.map()
+
+
+def test_what_a_thread_pool_calls_with_results_belongs_there_too():
+    """joblib gives the next job in the callback of the one before."""
+    found = Queue()
+
+    def note(result):
+        found.put(current())
+
+    def fail():
+        raise ValueError("boom")
+
+    with ThreadPool(2) as pool:
+        with xtrace.in_segment("request") as segment:
+            pool.apply_async(current, (), {}, note, None).wait()
+            pool.apply_async(fail, callback=None, error_callback=note).wait()
+            pool.map_async(double, [1, 2], callback=note).wait()
+        assert [found.get(timeout=DEADLINE_SECONDS) for _ in range(3)] == [segment] * 3
+        pool.apply_async(current, callback=note).wait()
+        assert found.get(timeout=DEADLINE_SECONDS) is None
 
 
 # -- everything at once --------------------------------------------------------------------------
