@@ -6,7 +6,7 @@ import functools
 import sys
 from types import GeneratorType
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import iscoroutinefunction, sync_to_async
 
 from ... import faults
 from ...default import recorder as default_recorder
@@ -36,37 +36,48 @@ if TYPE_CHECKING:
 _SEGMENT = "_xtrace_segment"
 """Attribute of a request with its segment."""
 
+_IS_TRACING = "_xtrace_middleware"
+"""Attribute of the functions that trace."""
+
 # What headers[TRACE_HEADER] = ... comes to, without checks that ours passes: a sixth of the steps.
 _STORED_HEADER = TRACE_HEADER.lower()
 
 
-class _Tracing:
-    """A middleware: what comes after it serves the request, in a segment."""
+def XRayMiddleware(
+    get_response: Callable[[Any], Any], recorder: Recorder = default_recorder
+) -> Callable[[Any], Any]:
+    """Traces the requests of a project: the first entry of MIDDLEWARE. Twice changes nothing.
 
-    sync_capable = True
-    async_capable = True
+    recorder: xtrace.recorder unless a factory of the project's own gives one.
+    Raises SegmentNameMissing, when the handler is made, if no service name is configured, and
+    ConfigurationError if XRAY_RECORDER can't be used.
+    """
+    _settings.use()
+    check_name(recorder)
+    return _traced(get_response, recorder)
 
-    def __init__(self, get_response: Callable[[Any], Any], recorder: Recorder) -> None:
-        from django.conf import settings
 
-        self.get_response = get_response
-        self.recorder = recorder
-        self._is_async = iscoroutinefunction(get_response)
-        if self._is_async:
-            markcoroutinefunction(self)
-        self._records_user = _settings.in_force.user
-        self._annotates = _settings.in_force.annotates
-        # Whether a header of a proxy says if it is HTTPS.
-        self._asks_proxy = settings.SECURE_PROXY_SSL_HEADER is not None
-        _watch_exceptions()
+# What tells Django that a sync handler gets a sync middleware and an async one an async one.
+vars(XRayMiddleware).update(sync_capable=True, async_capable=True)
 
-    def __call__(self, request: Any) -> Any:
-        if self._is_async:
-            return self._serve(request)
-        segment = self._segment_of(request)
+
+def _traced(get_response: Callable[[Any], Any], recorder: Recorder) -> Callable[[Any], Any]:
+    """What serves requests, with each in a segment: a coroutine function if get_response is one.
+
+    Functions, since Django calls them faster than objects.
+    """
+    tracing = _Tracing(recorder)
+    segment_of = tracing.segment_of
+    served_inside = tracing.served_inside
+    begin = tracing.begin
+    answered = tracing.answered
+    records_user = _settings.in_force.user
+
+    def serve(request: Any) -> Any:
+        segment = segment_of(request)
         if segment is None:
-            response = self.get_response(request)
-            self._served_inside(request)
+            response = get_response(request)
+            served_inside(request)
             return response
         context = segment._current
         outside = context.get()
@@ -74,17 +85,17 @@ class _Tracing:
             # Nobody asks how long it takes: the segment is current, and that is all.
             context.set(segment)
             try:
-                response = self.get_response(request)
+                response = get_response(request)
                 _add_header(response, segment)
                 return response
             finally:
                 context.set(outside)
         try:
-            self._begin(segment, request)
-            response = self.get_response(request)
-            if self._records_user:
+            begin(segment, request)
+            response = get_response(request)
+            if records_user:
                 _record_user(segment, request)
-            self._answered(segment, request, response)
+            answered(segment, request, response)
             return response
         except BaseException as error:
             _failed(segment, error)
@@ -92,29 +103,29 @@ class _Tracing:
         finally:
             context.set(outside)
 
-    async def _serve(self, request: Any) -> Any:
-        segment = self._segment_of(request)
+    async def serve_async(request: Any) -> Any:
+        segment = segment_of(request)
         if segment is None:
-            response = await self.get_response(request)
-            self._served_inside(request)
+            response = await get_response(request)
+            served_inside(request)
             return response
         context = segment._current
         outside = context.get()
         if not segment.sampled:
             context.set(segment)
             try:
-                response = await self.get_response(request)
+                response = await get_response(request)
                 _add_header(response, segment)
                 return response
             finally:
                 context.set(outside)
         try:
-            self._begin(segment, request)
-            response = await self.get_response(request)
-            if self._records_user:
+            begin(segment, request)
+            response = await get_response(request)
+            if records_user:
                 # Who it is may take a query, which may not be made in an event loop.
                 await sync_to_async(_record_user)(segment, request)
-            self._answered(segment, request, response)
+            answered(segment, request, response)
             return response
         except BaseException as error:
             _failed(segment, error)
@@ -122,9 +133,26 @@ class _Tracing:
         finally:
             context.set(outside)
 
-    def _segment_of(self, request: Any) -> Segment | None:
+    _watch_exceptions()
+    function = serve_async if iscoroutinefunction(get_response) else serve
+    vars(function)[_IS_TRACING] = True
+    return function
+
+
+class _Tracing:
+    """What is done around requests."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        from django.conf import settings
+
+        self._recorder = recorder
+        self._annotates = _settings.in_force.annotates
+        # Whether a header of a proxy says if it is HTTPS.
+        self._asks_proxy = settings.SECURE_PROXY_SSL_HEADER is not None
+
+    def segment_of(self, request: Any) -> Segment | None:
         """The segment of a request, not begun; None if it has one already, or none is wanted."""
-        recorder = self.recorder
+        recorder = self._recorder
         try:
             meta = request.META
             if (
@@ -147,7 +175,7 @@ class _Tracing:
             faults.report("integration:django", "A request isn't traced", error)
             return None
 
-    def _begin(self, segment: Segment, request: Any) -> None:
+    def begin(self, segment: Segment, request: Any) -> None:
         """Begin a sampled segment, and describe the request."""
         try:
             meta = request.META
@@ -171,14 +199,14 @@ class _Tracing:
         except Exception as error:
             faults.report("integration:django", "A segment isn't begun", error)
 
-    def _served_inside(self, request: Any) -> None:
+    def served_inside(self, request: Any) -> None:
         """Add what Django knows to the segment of a middleware outside."""
         with faults.absorb("integration:django"):
             segment = _traced_by(request)
             if segment is not None and segment.sampled:
                 _add_route(segment, request)
 
-    def _answered(self, segment: Segment, request: Any, response: Any) -> None:
+    def answered(self, segment: Segment, request: Any, response: Any) -> None:
         """Describe a response, and end the segment unless parts of it are yet to be made."""
         try:
             headers = response.headers._store
@@ -218,22 +246,6 @@ class _Tracing:
             faults.report("integration:django", "A segment isn't sent", error)
 
 
-class XRayMiddleware(_Tracing):
-    """Traces the requests of a project: the first entry of MIDDLEWARE. Twice changes nothing.
-
-    recorder: xtrace.recorder unless a subclass or a factory gives one.
-    Raises SegmentNameMissing, when the handler is made, if no service name is configured, and
-    ConfigurationError if XRAY_RECORDER can't be used.
-    """
-
-    def __init__(
-        self, get_response: Callable[[Any], Any], recorder: Recorder = default_recorder
-    ) -> None:
-        _settings.use()
-        check_name(recorder)
-        super().__init__(get_response, recorder)
-
-
 # -- without a middleware ----------------------------------------------------------------------
 
 _TRACING = "_xtrace_tracing"
@@ -246,15 +258,15 @@ def patch(patcher: Patcher, handler: Any) -> None:
 
     @functools.wraps(get_response)
     def traced(self: Any, request: Any) -> Any:
-        tracing = self.__dict__.get(_TRACING, _Tracing)
-        if tracing is _Tracing:
+        tracing = self.__dict__.get(_TRACING, _traced)
+        if tracing is _traced:
             tracing = _make_tracing(self, get_response)
         return get_response(self, request) if tracing is None else tracing(request)
 
     @functools.wraps(get_response_async)
     async def traced_async(self: Any, request: Any) -> Any:
-        tracing = self.__dict__.get(_TRACING, _Tracing)
-        if tracing is _Tracing:
+        tracing = self.__dict__.get(_TRACING, _traced)
+        if tracing is _traced:
             tracing = _make_tracing(self, get_response_async)
         serving = get_response_async(self, request) if tracing is None else tracing(request)
         return await serving
@@ -263,14 +275,14 @@ def patch(patcher: Patcher, handler: Any) -> None:
     patcher.replace(handler, "get_response_async", traced_async)
 
 
-def _make_tracing(handler: Any, get_response: Any) -> _Tracing | None:
+def _make_tracing(handler: Any, get_response: Any) -> Callable[[Any], Any] | None:
     """Look once for each handler whether it needs to be traced."""
     tracing = None
     try:
         _settings.use()
         outermost = getattr(handler._middleware_chain, "__wrapped__", None)
-        if not isinstance(outermost, XRayMiddleware):
-            tracing = _Tracing(get_response.__get__(handler), default_recorder)
+        if not hasattr(outermost, _IS_TRACING):
+            tracing = _traced(get_response.__get__(handler), default_recorder)
     except Exception as error:
         faults.report("integration:django", "Requests aren't traced", error)
     setattr(handler, _TRACING, tracing)
