@@ -38,6 +38,7 @@ PEERS = {
 }
 
 OFFICIAL = "official"
+OTEL = "otel"
 FLOOR = "floor"
 
 # -- bars --------------------------------------------------------------------------------------
@@ -262,6 +263,45 @@ WORKLOADS = (
         "the same with an incoming header that says Sampled=0",
         (Part("django_unsampled", datagrams=0), Part("django_untraced", datagrams=0)),
         (Bar(0.15),),
+        figure=added,
+    ),
+    *(
+        Workload(
+            name,
+            title,
+            f"what tracing adds to a {title} of two bytes over a connection that is kept, from another "
+            "process on the loopback; ten to a segment, traced minus untraced in turn",
+            (
+                Part(f"{method}_traced", per=10, datagrams=1),
+                Part(f"{method}_untraced", per=10, datagrams=1),
+            ),
+            (Bar(most, against=against),),
+            figure=added,
+        )
+        for name, title, method, most, against in (
+            ("requests", "requests, get", "requests", 0.50, OFFICIAL),
+            ("httpx", "httpx, get", "httpx", 0.40, OTEL),
+            ("httpx-async", "httpx, async get", "httpx_async", 0.40, OTEL),
+            ("aiohttp", "aiohttp, get", "aiohttp", 0.40, OTEL),
+        )
+    ),
+    Workload(
+        "starlette-sampled",
+        "Starlette request, sampled",
+        "what tracing adds to a call of the ASGI application by its middleware, without a server: "
+        "traced minus untraced, as for Flask. OTel: without its spans for receive and send, to which "
+        "the ratio is; the official SDK has no such integration",
+        (Part("starlette_sampled", datagrams=1), Part("starlette_untraced", datagrams=0)),
+        (Bar(0.22, against="otel"),),
+        figure=added,
+    ),
+    Workload(
+        "starlette-unsampled",
+        "Starlette request, unsampled",
+        "the same with an incoming header that says Sampled=0 (ddtrace: priority -1; OTel: the "
+        "sampler ALWAYS_OFF)",
+        (Part("starlette_unsampled", datagrams=0), Part("starlette_untraced", datagrams=0)),
+        (Bar(0.08, against="otel"),),
         figure=added,
     ),
     Workload(

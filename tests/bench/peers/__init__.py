@@ -78,6 +78,9 @@ SAMPLING_RULES = {
     ],
 }
 
+REQUESTS = 10
+"""HTTP requests in a segment."""
+
 QUERY = "select 17, 'blue' where 'small' <> 'large'"
 
 

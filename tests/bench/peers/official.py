@@ -13,6 +13,7 @@ from aws_xray_sdk.core.sampling.local.sampler import LocalSampler
 from aws_xray_sdk.ext.util import inject_trace_header
 
 from . import SERVICE, TRACE_HEADER, clock
+from ._clients import Clients
 from ._xray import XRayPeer
 
 
@@ -23,7 +24,7 @@ class _Unsent:
         entity.serialize()
 
 
-class Peer(XRayPeer):
+class Peer(Clients, XRayPeer):
     """The official SDK."""
 
     def __init__(self) -> None:
@@ -72,6 +73,22 @@ class Peer(XRayPeer):
 
         patch(["sqlite3"])
         return sqlite3.connect(":memory:")
+
+    def in_segment(self) -> Any:
+        return self.recorder.in_segment("shop")
+
+    def trace(self, library: str, on: bool) -> None:
+        import requests  # the only library that it gives back, by hand
+
+        names = ("request", "prepare_request")
+        if on and not self._patched:
+            patch([library])
+            self._patched = {name: vars(requests.Session)[name] for name in names}
+        for name in names:
+            patched = self._patched[name]
+            setattr(requests.Session, name, patched if on else patched.__wrapped__)
+
+    _patched: dict[str, Any] = {}
 
     def header(self, times: int) -> float:
         recorder = self.recorder

@@ -28,6 +28,8 @@ from . import (
     trivial_async,
     wsgi_environ,
 )
+from ._asgi import UntracedStarlette, asgi_scope, serve_asgi, starlette_application
+from ._clients import AllClients
 
 
 class _Dropped(SpanExporter):
@@ -37,13 +39,27 @@ class _Dropped(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
+def _instrumentor(library: str) -> Any:
+    if library == "requests":
+        from opentelemetry.instrumentation.requests import RequestsInstrumentor
+
+        return RequestsInstrumentor()
+    if library == "httpx":
+        from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+
+        return HTTPXClientInstrumentor()
+    from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
+
+    return AioHttpClientInstrumentor()
+
+
 def _provider(sampler: Sampler) -> TracerProvider:
     provider = TracerProvider(sampler, Resource.create({"service.name": SERVICE}))
     provider.add_span_processor(BatchSpanProcessor(_Dropped()))
     return provider
 
 
-class Peer:
+class Peer(AllClients, UntracedStarlette):
     """OpenTelemetry: a span for each segment and subsegment, an attribute for each value."""
 
     sends_datagrams = False
@@ -113,6 +129,16 @@ class Peer:
                     await function(value)
         return clock() - begin
 
+    def in_segment(self) -> Any:
+        return self._tracer.start_as_current_span("shop")
+
+    def trace(self, library: str, on: bool) -> None:
+        instrumentor = _instrumentor(library)
+        if on:
+            instrumentor.instrument(tracer_provider=self._on)
+        else:
+            instrumentor.uninstrument()
+
     def header(self, times: int) -> float:
         headers = {"traceparent": TRACEPARENT}
         with self._tracer.start_as_current_span("call"):
@@ -150,6 +176,28 @@ class Peer:
 
     def flask_untraced(self, times: int) -> float:
         return serve(self._untraced_flask, wsgi_environ(), times)
+
+    @staticmethod
+    def _starlette(provider: TracerProvider) -> Any:
+        from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+
+        return OpenTelemetryMiddleware(
+            starlette_application(), tracer_provider=provider, exclude_spans=["send", "receive"]
+        )
+
+    @cached_property
+    def _starlette_on(self) -> Any:
+        return self._starlette(self._on)
+
+    @cached_property
+    def _starlette_off(self) -> Any:
+        return self._starlette(self._off)
+
+    def starlette_sampled(self, times: int) -> float:
+        return serve_asgi(self._starlette_on, asgi_scope(), times)
+
+    def starlette_unsampled(self, times: int) -> float:
+        return serve_asgi(self._starlette_off, asgi_scope(), times)
 
     @cached_property
     def _untraced_connection(self) -> Any:

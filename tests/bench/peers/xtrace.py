@@ -10,7 +10,9 @@ from xtrace import header, model
 from xtrace.emitters import Emitter
 from xtrace.sampling.local import LocalSampler
 
-from . import SERVICE, TRACE_HEADER, clock
+from . import NOT_SAMPLED, SERVICE, TRACE_HEADER, clock
+from ._asgi import UntracedStarlette, asgi_scope, serve_asgi, starlette_application
+from ._clients import AllClients
 from ._xray import XRayPeer
 
 # Open entities beyond this are forgotten, which is not what is measured here.
@@ -24,7 +26,7 @@ class _Unsent(Emitter):
         pass
 
 
-class Peer(XRayPeer):
+class Peer(AllClients, UntracedStarlette, XRayPeer):
     """xtrace."""
 
     def __init__(self) -> None:
@@ -55,11 +57,29 @@ class Peer(XRayPeer):
     django_app = "xtrace.integrations.django"
     django_middleware = "xtrace.integrations.django.XRayMiddleware"
 
+    @cached_property
+    def _starlette(self) -> Any:
+        from xtrace.integrations.asgi import XRayMiddleware
+
+        return XRayMiddleware(starlette_application(), self.recorder)
+
+    def starlette_sampled(self, times: int) -> float:
+        return serve_asgi(self._starlette, asgi_scope(), times)
+
+    def starlette_unsampled(self, times: int) -> float:
+        return serve_asgi(self._starlette, asgi_scope(x_amzn_trace_id=NOT_SAMPLED), times)
+
     def traced_connection(self) -> Any:
         import sqlite3
 
         xtrace.patch("sqlite3")
         return sqlite3.connect(":memory:")
+
+    def in_segment(self) -> Any:
+        return self.recorder.in_segment("shop")
+
+    def trace(self, library: str, on: bool) -> None:
+        (xtrace.patch if on else xtrace.unpatch)(library)
 
     def header(self, times: int) -> float:
         recorder = self.recorder
