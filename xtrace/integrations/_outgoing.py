@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 UNKNOWN_HOST = "unknown host"
 
+_NAME = NAME.lower()
+_ANY_NAME = frozenset((_NAME,))
+
 # The layers: which library a call was made with, and which others are silent inside it.
 REQUESTS, URLLIB3, HTTP_CLIENT, URLLIB, HTTPX, AIOHTTP = (1 << bit for bit in range(6))
 EVERY_LAYER = (1 << 6) - 1
@@ -103,23 +106,39 @@ def outgoing(
             if headers is not None:
                 _write(headers, parent, origin)
             return None
-        call = Call(origin.host, parent, parent.segment, "remote")
+        segment = parent.segment
+        call = Call(origin.host, parent, segment, "remote")
         call.layer = layer
         call.inner = inner
         call.owner = owner
         call.hops = None
-        method = method.upper()
-        url = origin.base + url[len(key) :] if origin.is_plain else origin.base
+        base = origin.base
+        if origin.is_plain and base is not origin.key:
+            url = base + url[len(key) :]
+        elif not origin.is_plain:
+            url = base
         if recorder.redact:
-            if "?" in url:
-                url = url[: url.index("?")]
-            if "#" in url:
-                url = url[: url.index("#")]
+            cut = url.find("?")
+            if cut >= 0:
+                url = url[:cut]
+            cut = url.find("#")
+            if cut >= 0:
+                url = url[:cut]
         if len(url) + len(method) > MAX_FIELD_CHARS:
             call._checked = False  # it is cut when it is sent
-        call._more = {"http": {"request": {"method": method, "url": url}}}
+        call._more = {"http": {"request": {"method": method.upper(), "url": url}}}
         if headers is not None:
-            _write(headers, call, origin)
+            if (
+                origin.gets_header
+                and (segment.header is None or not segment.header.extra)
+                and not recorder.traceparent
+                and _NAME not in getattr(headers, "_store", _ANY_NAME)
+            ):
+                # What _write() comes to for most calls, without its steps. `_store` is what
+                # requests' headers are kept in, in lower case: theirs would raise and catch.
+                headers[NAME] = f"Root={segment._trace_id};Parent={call.id};Sampled=1"
+            else:
+                _write(headers, call, origin)
         if enters:
             call.__enter__()
         else:
@@ -410,7 +429,7 @@ _KEPT_ORIGINS = 1024
 class _Origin:
     """What is known of a scheme, host and port, under the settings of a moment.
 
-    host: the name of calls there. base: how their URLs begin as they are recorded.
+    host: the name of calls there. key: how their URLs begin, and base: as they are recorded.
     is_plain: False if this is no usual origin; base is the whole URL then.
     """
 
@@ -421,6 +440,7 @@ class _Origin:
         "host",
         "is_excluded",
         "is_plain",
+        "key",
         "netloc",
         "paths",
         "targets",
@@ -437,6 +457,9 @@ class _Origin:
             self.host = _host(url)
             self.netloc = self.host
             self.base = redaction.without_credentials(url)
+        if self.base == key:
+            self.base = key
+        self.key = key
         self.targets = recorder.trace_header_targets
         self.excluded = recorder.excluded_urls
         self.gets_header = any(self._is(pattern) for pattern in self.targets)
