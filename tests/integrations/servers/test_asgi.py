@@ -13,6 +13,7 @@ import pytest
 import quart
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask, BackgroundTasks
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import ClientDisconnect
@@ -276,6 +277,16 @@ def test_an_exception_in_the_body_leaves_the_status_that_was_sent(traces):
     segment = traces.segment("shop")
     assert (segment["http"]["response"]["status"], segment["fault"]) == (200, True)
     assert segment["cause"]["exceptions"][0]["message"] == "boom"
+
+
+def test_an_exception_that_is_a_response_is_no_cause(traces):
+    async def endpoint(request):
+        raise HTTPException(503)
+
+    Server().run(XRayMiddleware(Starlette(routes=[Route("/", endpoint)])))
+    segment = traces.segment("shop")
+    assert segment["fault"] is True
+    assert "cause" not in segment
 
 
 def test_exceptions_and_their_context_are_those_of_the_application(lenient_faults, monkeypatch):
