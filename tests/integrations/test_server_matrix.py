@@ -225,7 +225,7 @@ def test_each_request_is_traced_once_in_the_worker_that_served_it(server, tmp_pa
     check_requests(answers, segments)
     parents_in(received.documents)  # no id twice
     assert len({d["trace_id"] for d in segments}) == len(segments)
-    check_sampling(answers, segments, daemon)
+    check_sampling(answers, segments, at_import, daemon)
     left_open = [d for d in entities_in(received.documents) if d["name"] == "left open"]
     expected = 0 if server in ENDS_BY_SIGNAL else WORKERS
     assert [d.get("in_progress") for d in left_open] == [True] * expected
@@ -241,7 +241,12 @@ def check_requests(answers: dict[str, str], segments: list[dict[str, Any]]) -> N
         assert segment["http"]["response"]["status"] == 200
 
 
-def check_sampling(answers: dict[str, str], segments: list[dict[str, Any]], daemon: Daemon) -> None:
+def check_sampling(
+    answers: dict[str, str],
+    segments: list[dict[str, Any]],
+    at_import: list[dict[str, Any]],
+    daemon: Daemon,
+) -> None:
     """Each worker decides by the daemon's rules and reports as a client of its own."""
     clients = {(d["annotations"]["process"], d["annotations"]["client_id"]) for d in segments}
     assert len(clients) == len({pid for pid, _ in clients}) == len({c for _, c in clients})
@@ -253,7 +258,7 @@ def check_sampling(answers: dict[str, str], segments: list[dict[str, Any]], daem
     for _, client in clients:
         by_rule = [
             d
-            for d in segments
+            for d in segments + at_import
             if d["annotations"]["client_id"] == client
             and d["aws"]["xray"].get("sampling_rule_name") == "everything"
         ]

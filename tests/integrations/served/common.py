@@ -23,7 +23,7 @@ xtrace.configure(service="served", sampler="central", sampling_rules=EVERYTHING)
 xtrace.patch(["threading", "futures"])
 
 with xtrace.in_segment("at import"):
-    pass
+    xtrace.put_annotation("client_id", xtrace.recorder.sampler.client_id)
 
 _pool: ThreadPoolExecutor | None = None
 _left_open: set[int] = set()
