@@ -21,6 +21,7 @@ from . import (
     trivial_async,
     wsgi_environ,
 )
+from ._asgi import UntracedStarlette, asgi_scope, serve_asgi, starlette_application
 
 # Read by ddtrace when it is imported. Port 9 discards; nobody listens there.
 os.environ.update(
@@ -44,7 +45,7 @@ _INCOMING = {
 _NOT_SAMPLED = {**_INCOMING, "x-datadog-sampling-priority": "-1"}
 
 
-class Peer:
+class Peer(UntracedStarlette):
     """ddtrace: a span for each segment and subsegment, a tag for each value."""
 
     sends_datagrams = False
@@ -127,6 +128,19 @@ class Peer:
     def flask_unsampled(self, times: int) -> float:
         environ = wsgi_environ(**{k.replace("-", "_"): v for k, v in _NOT_SAMPLED.items()})
         return serve(self._flask, environ, times)
+
+    @cached_property
+    def _starlette(self) -> Any:
+        from ddtrace.contrib.asgi import TraceMiddleware
+
+        return TraceMiddleware(starlette_application())
+
+    def starlette_sampled(self, times: int) -> float:
+        return serve_asgi(self._starlette, asgi_scope(), times)
+
+    def starlette_unsampled(self, times: int) -> float:
+        scope = asgi_scope(**{k.replace("-", "_"): v for k, v in _NOT_SAMPLED.items()})
+        return serve_asgi(self._starlette, scope, times)
 
     @cached_property
     def _untraced_connection(self) -> Any:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from . import METADATA, SERVICE, clock, django_application, flask_application, serve, wsgi_environ
+from ._asgi import UntracedStarlette
 
 _RUNTIME = {
     "runtime": platform.python_implementation(),
@@ -20,7 +21,7 @@ _RUNTIME = {
 _PREFIX = b'{"format":"json","version":1}\n'
 
 
-class Peer:
+class Peer(UntracedStarlette):
     """No SDK: a dict, json.dumps and a datagram."""
 
     sends_datagrams = True
