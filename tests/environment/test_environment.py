@@ -11,9 +11,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import trustme
 
-from tests.helpers import eventually
+from tests.helpers import DEADLINE_SECONDS, eventually
 from xtrace import environment
 from xtrace.environment import _fetch, beanstalk, ec2, ecs, eks
 from xtrace.errors import ConfigurationError
@@ -71,7 +70,9 @@ def serving(answers, context=None):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
     thread.start()
 
     def stop():
@@ -274,7 +275,7 @@ def test_the_container_is_found_in_the_other_list_too(pod):
 
 def test_the_clusters_name_is_asked_for(recorder, pod, monkeypatch):
     monkeypatch.delenv("CLUSTER_NAME")
-    authority = trustme.CA()
+    authority = pytest.importorskip("trustme").CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     authority.cert_pem.write_to_path(str(pod / "ca.crt"))
@@ -379,12 +380,12 @@ def test_what_came_too_late_does_not_count(recorder, metadata, monkeypatch):
 
     def ask():
         reached.set()
-        go_on.wait()
+        go_on.wait(DEADLINE_SECONDS)
         return "ec2", {"instance_id": "i-1"}, ec2.ORIGIN
 
     monkeypatch.setattr(ec2, "ask", ask)
     recorder.configure(plugins=("EC2Plugin",))
-    reached.wait()
+    assert reached.wait(DEADLINE_SECONDS)
     recorder.configure(plugins=())
     go_on.set()
     eventually(lambda: environment._answers)

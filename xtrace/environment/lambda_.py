@@ -11,7 +11,7 @@ recorded, and what it says is handed on as it came.
 from __future__ import annotations
 
 import os
-from threading import Lock
+from threading import RLock
 
 from .. import faults, header, ids
 from ..context import Context
@@ -68,7 +68,8 @@ class LambdaContext(Context):
         self._trees: Any = _Trees(recorder)
         self._value: str | None = None
         self._function: Segment | None = None
-        self._lock = Lock()
+        self._has_begun = False
+        self._lock = RLock()  # a signal's handler may come in between, and record something
 
     def _current(self) -> Entity | None:
         if not self._recorder.enabled:
@@ -92,11 +93,13 @@ class LambdaContext(Context):
             before = self._function
             if before is not None and value == self._value:  # another thread was faster
                 return before
-            if self._value is None and value is not None:
-                self._first_invocation()
             function = self._of(value)
             self._function = function  # before the value: who compares it takes this
             self._value = value
+            is_first = value is not None and not self._has_begun
+            self._has_begun |= is_first
+        if is_first:
+            self._first_invocation()
         if before is not None:
             self._give_up(before)
         return function
@@ -164,7 +167,7 @@ class LambdaContext(Context):
 
     def after_fork(self) -> None:
         """Called in a forked child: a thread that is gone may have held the lock."""
-        self._lock = Lock()
+        self._lock = RLock()
 
 
 class _Trees:
@@ -241,13 +244,19 @@ class FunctionSegment(Segment):
         self._base = ids.wall_clock() - now
         self.start_time = self._base + now
 
-    for _call in (
-        *("put_annotation", "put_metadata", "put_http_meta", "apply_status_code"),
-        *("add_fault_flag", "add_error_flag", "add_throttle_flag", "add_exception"),
-        *("set_aws", "set_sql", "set_user", "set_service", "add_link"),
-    ):
-        locals()[_call] = _refusing(_call)
-    del _call
+    put_annotation = _refusing("put_annotation")
+    put_metadata = _refusing("put_metadata")
+    put_http_meta = _refusing("put_http_meta")
+    apply_status_code = _refusing("apply_status_code")
+    add_fault_flag = _refusing("add_fault_flag")
+    add_error_flag = _refusing("add_error_flag")
+    add_throttle_flag = _refusing("add_throttle_flag")
+    add_exception = _refusing("add_exception")
+    set_aws = _refusing("set_aws")
+    set_sql = _refusing("set_sql")
+    set_user = _refusing("set_user")
+    set_service = _refusing("set_service")
+    add_link = _refusing("add_link")
 
     def _dict(self, field: str) -> dict[str, Any]:
         return {}
