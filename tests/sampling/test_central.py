@@ -926,11 +926,11 @@ def test_a_wrong_daemon_address_changes_nothing():
 
 def test_where_the_process_runs_is_told_to_the_sampler():
     recorder = Recorder(service="shop", emitter="memory:", sampler="central")
-    recorder._is_on({}, "AWS::EC2::Instance")
+    recorder._is_on(recorder._places, {}, "AWS::EC2::Instance")
     assert recorder.sampler.process == {"service_type": "AWS::EC2::Instance"}
     recorder.configure(sampling_rules=ALWAYS)
     assert recorder.sampler.process == {"service_type": "AWS::EC2::Instance"}
-    recorder._is_on({}, None)
+    recorder._is_on(recorder._places, {}, None)
     assert recorder.sampler.process == {}
 
 
