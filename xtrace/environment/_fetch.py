@@ -44,7 +44,7 @@ def fetch(
         if answer.status != 200:
             raise OSError(f"{url} answers {answer.status}")
         body = b""
-        while len(body) < MAX_BYTES:
+        while len(body) < MAX_BYTES and not answer.isclosed():
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"{url} answers too slowly")
