@@ -509,13 +509,13 @@ def _look_at(key: str, url: str) -> _Origin:
 def _host(url: str) -> str:
     """The host of any URL, in lower case, without port and user; a socket's path for http+unix."""
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(redaction.without_credentials(url))
         host = parts.hostname
     except ValueError:
         return UNKNOWN_HOST
     if not host:
         return UNKNOWN_HOST
-    return unquote(parts.netloc.rpartition("@")[2]) if "unix" in parts.scheme else host
+    return unquote(parts.netloc) if "unix" in parts.scheme else host
 
 
 def _report(message: str, error: Exception) -> None:
