@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 REQUIREMENTS := tests/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit interpreters bench docs format lock clean
+.PHONY: help demo test check unit interpreters versions bench docs format lock clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,7 +27,7 @@ $(VENV)/ready: $(REQUIREMENTS) pyproject.toml
 demo: $(VENV)/ready  ## two services, a collector, twenty requests, and their traces
 	@$(BIN)/python examples/quickstart/demo.py
 
-test: check unit interpreters  ## everything that CI runs
+test: check unit interpreters versions  ## everything that CI runs
 
 check: $(VENV)/ready  ## lint, types, and the rules of the house
 	$(BIN)/ruff check .
@@ -40,6 +40,9 @@ unit: $(VENV)/ready  ## the tests, on this Python
 
 interpreters: $(VENV)/ready  ## the core's tests, on each other supported Python that is found
 	$(BIN)/python tests/support/interpreters.py
+
+versions: $(VENV)/ready  ## the HTTP clients' tests, with the oldest supported versions of the libraries
+	$(BIN)/python tests/support/versions.py
 
 bench: $(VENV)/ready  ## xtrace against its peers (see docs/performance.md)
 	$(BIN)/python tests/bench $(BENCH)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 
 import pytest
 import trustme
+import urllib3
 
 import xtrace
 from tests.helpers import eventually
@@ -33,6 +35,10 @@ def only(traces):
     """The one subsegment there is."""
     (call,) = traces.subsegments
     return call
+
+
+def without_addresses(error):
+    return re.sub(r"0x[0-9a-f]+", "0x", str(error))
 
 
 def flags(call):
@@ -371,8 +377,10 @@ def test_concurrent_calls_are_siblings(client, server, traces):
     assert sent == {call["id"] for call in traces.subsegments}
 
 
-@pytest.mark.parametrize("url", ["http://[bad/", "nonsense", "http://", "http://a b/", "ftp://x/"])
-def test_a_bad_url_is_the_library_s_own_error(client, traces, url, monkeypatch):
+@pytest.mark.parametrize(
+    "url", ["http://[bad/", "http://", "http://127.0.0.1:99999/", "http://127.0.0.1:port/", "/"]
+)
+def test_a_bad_url_is_the_library_s_own_error(client, traces, url):
     with pytest.raises(Exception) as untraced:  # noqa: PT011
         xtrace.unpatch()
         client.get(url)
@@ -382,7 +390,7 @@ def test_a_bad_url_is_the_library_s_own_error(client, traces, url, monkeypatch):
             client.get(url)
         assert recorder.get_trace_entity() is segment
     assert traced.type is untraced.type
-    assert str(traced.value) == str(untraced.value)
+    assert without_addresses(traced.value) == without_addresses(untraced.value)
 
 
 # -- bodies --------------------------------------------------------------------------------------
@@ -412,6 +420,8 @@ def test_a_body_that_is_given_up_ends_the_call(client, server, traces):
 
 
 def test_a_body_that_breaks_off_fails_as_ever(client, server, traces):
+    if client.name == "requests" and urllib3.__version__.startswith("1."):
+        pytest.skip("doesn't look at the length")
     with xtrace.in_segment("a"), pytest.raises(client.broken):
         client.get(f"{server.url}/broken")
     call = only(traces)

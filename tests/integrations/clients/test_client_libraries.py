@@ -17,6 +17,7 @@ import httpx
 import pytest
 import requests
 import urllib3
+from urllib3._collections import HTTPHeaderDict
 
 import xtrace
 from tests.integrations.clients.server import Handler, Server, serving
@@ -35,8 +36,7 @@ def names(traces):
 
 def test_requests_sessions_prepared_requests_and_methods_in_lower_case(server, traces):
     xtrace.patch("requests")
-    session = requests.Session()
-    with xtrace.in_segment("a"):
+    with requests.Session() as session, xtrace.in_segment("a"):
         session.send(session.prepare_request(requests.Request("get", f"{server.url}/status/200")))
         session.request("post", f"{server.url}/status/200", data="x", timeout=5)
     methods = [call["http"]["request"]["method"] for call in traces.subsegments]
@@ -93,7 +93,7 @@ def test_a_response_that_is_dropped_ends_its_call(server, traces):
 
 def test_urllib3_s_headers_stay_the_application_s(server, traces):
     xtrace.patch("urllib3")
-    headers = urllib3.HTTPHeaderDict({"X-A": "1", "traceparent": "theirs"})
+    headers = HTTPHeaderDict({"X-A": "1", "traceparent": "theirs"})
     with urllib3.PoolManager(headers={"X-Pool": "1"}) as pool, xtrace.in_segment("a"):
         pool.request("GET", f"{server.url}/status/200", headers=headers)
         pool.request("GET", f"{server.url}/status/200")
