@@ -44,7 +44,12 @@ async def serve(recorder: Recorder, request: web.Request, handler: Handler) -> w
     try:
         get = request.headers.get
         segment = incoming_request(
-            recorder, get(header.NAME), get(header.TRACEPARENT), _asked, request
+            recorder,
+            get(header.NAME),
+            get(header.TRACEPARENT),
+            _asked,
+            request,
+            get(header.TRACESTATE),
         )
         exchange = _Exchange(recorder, segment, request)
         context = segment._current

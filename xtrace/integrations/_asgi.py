@@ -87,18 +87,22 @@ class TracedApplication:
                 traceparent.decode("latin-1") if traceparent is not None else None,
                 _asked,
                 scope,
+                headers[b"tracestate"].decode("latin-1") if b"tracestate" in headers else None,
             )
-            header = (_TRACE_HEADER, response_header(segment).encode())
             context = segment._current
             outside = context.get()
             if sampled := segment.sampled:
-                _describe(segment, scope, headers)
                 segment.__enter__()
+                _describe(segment, scope, headers)
             else:
                 context.set(segment)
+            header = (_TRACE_HEADER, response_header(segment).encode())
         except Exception as error:
             faults.report("asgi", "A request isn't traced", error)
-            segment = None
+            if segment is not None:
+                recorder.open.pop(segment, None)
+                context.set(outside)
+                segment = None
         if segment is None:
             await self.app(scope, receive, send)
             return
@@ -214,11 +218,23 @@ class _Response:
         try:
             kind = message["type"]
             if kind == "http.response.body":
-                is_last = not message.get("more_body") and not self._has_trailers
+                is_last = not (message.get("more_body") or self._has_trailers)
                 if self._length is None and self._sent is not None:
                     self._sent += len(message.get("body", b""))
             elif kind == "http.response.start":
-                message = self._start(message)
+                status = message["status"]
+                if status >= 200:  # below, it isn't the response yet
+                    headers = [*message.get("headers", ()), self._header]
+                    self._status = status
+                    find = dict(headers).get
+                    length = find(b"content-length") or find(b"Content-Length")
+                    if length is not None and length.isdigit():
+                        self._length = int(length)
+                    if status >= 500:
+                        self._error = _handled_error()
+                    if "trailers" in message:
+                        self._has_trailers = message["trailers"]
+                    message = {**message, "headers": headers}
             else:
                 is_last = self._is_last(kind, message)
         except Exception as error:
@@ -234,22 +250,6 @@ class _Response:
             here = context.get()
             self._end(self._error)
             context.set(here)
-
-    def _start(self, message: Message) -> Message:
-        status = message["status"]
-        if status < 200:  # not the response yet
-            return message
-        headers = [*message.get("headers", ()), self._header]
-        find = dict(headers).get
-        length = find(b"content-length") or find(b"Content-Length")
-        if length is not None and length.isdigit():
-            self._length = int(length)
-        self._status = status
-        if status >= 500:
-            self._error = _handled_error()
-        if "trailers" in message:
-            self._has_trailers = message["trailers"]
-        return {**message, "headers": headers}
 
     def _is_last(self, kind: str, message: Message) -> bool:
         if kind == "http.response.trailers":

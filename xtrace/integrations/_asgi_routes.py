@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def describe_route(segment: Segment, scope: Scope) -> None:
     """Record the route's template, if the framework leaves it in the scope."""
     route = scope.get("route")
-    if route is not None and "app_root_path" not in scope and not scope.get("fastapi"):
+    if route is not None and "app_root_path" not in scope and "fastapi" not in scope:
         template = getattr(route, "path", None)
     elif "router" in scope:
         template = _starlette_template(scope, route)

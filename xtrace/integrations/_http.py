@@ -38,16 +38,17 @@ def incoming_request(
     traceparent: str | None,
     asked: Callable[[Source], tuple[str | None, str, str]],
     source: Source,
+    tracestate: str | None = None,
 ) -> Segment:
     """The segment of a request, not begun yet: named, joined to the caller's trace, and sampled.
 
-    trace_header, traceparent: the values of these headers, if the request has them.
+    trace_header, traceparent, tracestate: the values of these headers, if the request has them.
     asked: gives the host (with or without the port), the method and the path of `source`. Called
     if a name or a decision depends on them.
     """
     came_in = header.parse(trace_header) if trace_header else header.NO_HEADER
     if traceparent and not came_in:
-        came_in = header.parse_traceparent(traceparent)
+        came_in = header.parse_traceparent(traceparent, tracestate)
     if recorder.naming is None:
         sampled = came_in.sampled
         if sampled is None and not recorder.sampling:
@@ -120,7 +121,7 @@ def add_route(segment: Segment, template: str) -> None:
         segment._annotations[ROUTE] = template
     else:
         segment.put_annotation(ROUTE, template)
-    naming = getattr(segment._owner, "naming", None)
+    naming = segment._owner.naming  # type: ignore[attr-defined]
     if naming is not None and hasattr(naming, "get_route_name"):
         with faults.absorb("naming"):
             segment.name = naming.get_route_name(template) or segment.name

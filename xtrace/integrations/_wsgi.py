@@ -52,6 +52,7 @@ def traced(
                 environ.get("HTTP_TRACEPARENT"),
                 _asked,
                 environ,
+                environ.get("HTTP_TRACESTATE"),
             )
             header = response_header(segment)
             if sampled := segment.sampled:

@@ -481,6 +481,15 @@ def test_the_route_s_template_has_the_paths_of_its_mounts(traces, path, template
     assert segment.get("annotations", {}).get("http_route") == template
 
 
+def test_a_route_without_a_path_is_none(traces):
+    async def opaque(scope, receive, send):
+        await PlainTextResponse("ok")(scope, receive, send)
+
+    app = XRayMiddleware(Starlette(routes=[Host("shop.test", opaque)]))
+    Server().run(app)
+    assert "annotations" not in traces.segment("shop")
+
+
 def test_a_mounted_application_with_a_middleware_of_its_own_is_no_second_segment(traces):
     inner = XRayMiddleware(Starlette(routes=[Route("/a", plain)]))
     app = Starlette(

@@ -220,6 +220,20 @@ def test_the_caller_s_trace_goes_on(served, traces):
     assert (segment["trace_id"], segment["parent_id"]) == (TRACE, CALLER)
 
 
+def test_a_tracestate_goes_on_with_it(served, monkeypatch):
+    states = []
+    begin = Segment.__enter__
+
+    def kept(segment):
+        states.append(segment.header.tracestate)
+        return begin(segment)
+
+    monkeypatch.setattr(Segment, "__enter__", kept)
+    parent = f"00-{TRACE[2:10]}{TRACE[11:]}-{CALLER}-01"
+    served.ask("/plain", {"traceparent": parent, "tracestate": "vendor=1"})
+    assert states == ["vendor=1"]
+
+
 def test_a_traceparent_does_too(served, traces):
     served.ask("/plain", {"traceparent": f"00-{TRACE[2:10]}{TRACE[11:]}-{CALLER}-01"})
     segment = only_segment(traces)

@@ -168,6 +168,7 @@ class _Tracing:
                 meta.get("HTTP_TRACEPARENT"),
                 _asked,
                 request,
+                meta.get("HTTP_TRACESTATE"),
             )
             request._xtrace_segment = segment
             return segment
