@@ -536,3 +536,14 @@ def test_nothing_is_left_open(client, server, traces):
         for path in ("/status/200", "/status/500", "/redirect"):
             client.get(server.url + path)
     eventually(lambda: not recorder.open)
+
+
+def test_inside_a_call_of_the_library_above_every_client_is_silent(client, server, traces):
+    """As under an AWS client, which makes its requests with one of these."""
+    with xtrace.in_segment("a"):
+        call = _outgoing.outgoing(0, _outgoing.EVERY_LAYER, "POST", "https://aws.example/")
+        assert client.get(f"{server.url}/status/200").status == 200
+        assert client.stream(f"{server.url}/stream", server.go.set) == b"firstsecond"
+        _outgoing.finished(call)
+    assert only(traces)["name"] == "aws.example"
+    assert server.headers() == [[], []]

@@ -383,3 +383,22 @@ def test_the_order_of_patching_and_unpatching_does_not_matter(server, traces):
     assert len(traces.subsegments) == 2
     assert [len(each) for each in server.headers()] == [1, 1, 0]
     assert not hasattr(before, "__wrapped__")
+
+
+def test_our_own_traffic_is_nobody_s_call(traces):
+    from tests.helpers import eventually
+    from tests.sampling.daemon import RULES, answering
+
+    xtrace.patch(["http_client", "urllib", "urllib3", "threading"])
+    with answering() as daemon, xtrace.in_segment("a"):
+        other = xtrace.Recorder(
+            service="b",
+            sampler="central",
+            daemon_address=f"tcp:{daemon.address} udp:127.0.0.1:9",
+            emitter="memory:",
+        )
+        with other.in_segment("b"):
+            eventually(lambda: daemon.asked)
+    assert daemon.asked[0][0] == RULES
+    assert "X-Amzn-Trace-Id" not in daemon.headers[0]
+    assert traces.subsegments == []
