@@ -25,6 +25,9 @@ from .recorder import Recorder
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
+
+    from .integrations._messages import Messages
 
 __all__ = [
     "Recorder",
@@ -48,6 +51,7 @@ __all__ = [
     "inject",
     "is_sampled",
     "lambda_handler",
+    "messages",
     "patch",
     "patch_all",
     "put_annotation",
@@ -104,3 +108,19 @@ def unpatch(libraries: str | Iterable[str] | None = None) -> None:
     from .integrations import unpatch
 
     unpatch(libraries)
+
+
+def messages(received: Any, name: str | None = None, *, link: bool = False) -> Messages:
+    """The messages of an answer of SQS, or of a Lambda event; work on each joins its producer's trace.
+
+    `for message in xtrace.messages(response):` has a segment for each, or, where a segment is open,
+    a subsegment of it, and a link to the producer's trace. `with xtrace.messages(response) as batch:`
+    has one segment for all: of the trace that they share, else with a link to each.
+
+    received: the response of ReceiveMessage, an event with Records, or messages themselves.
+    name: of the segments, the service's unless given, or of the subsegments. link=True: never
+    continue a trace, link to it.
+    """
+    from .integrations._messages import Messages
+
+    return Messages(received, name, link)

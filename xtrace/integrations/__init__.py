@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 INTEGRATIONS = {
+    "aiobotocore": "aiobotocore.client",
     "aiohttp_client": "aiohttp",
     "aiohttp_server": "aiohttp.web",
+    "botocore": "botocore.client",
     "bottle": "bottle",
     "django": "django",
     "fastapi": "fastapi",
@@ -32,6 +34,7 @@ INTEGRATIONS = {
     "httpx": "httpx",
     "litestar": "litestar",
     "multiprocessing": "multiprocessing.pool",
+    "pynamodb": "pynamodb.connection.base",
     "quart": "quart",
     "requests": "requests",
     "sqlite3": "sqlite3",
@@ -43,7 +46,12 @@ INTEGRATIONS = {
 """Every integration, sorted, and the module whose import it waits for; a test compares with the
 folder."""
 
-ALIASES = {"aiohttp": "aiohttp_client", "httplib": "http_client"}
+ALIASES = {
+    "aioboto3": "aiobotocore",
+    "aiohttp": "aiohttp_client",
+    "boto3": "botocore",
+    "httplib": "http_client",
+}
 """Other names of integrations: of the library, where that is no module's, and in the official SDK."""
 
 _asked_for: set[str] = set()
@@ -107,9 +115,10 @@ def _check(name: str) -> None:
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise UnknownIntegration(f"No integration named {name!r}.{hint} Known: {', '.join(known)}.")
     library = INTEGRATIONS[name]
-    if library not in sys.modules and find_spec(library.partition(".")[0]) is None:
+    package = library.partition(".")[0]
+    if library not in sys.modules and find_spec(package) is None:
         raise MissingLibrary(
-            f"The {name} integration needs {library}. Install it with: pip install {library}"
+            f"The {name} integration needs {library}. Install it with: pip install {package}"
         )
 
 
