@@ -40,12 +40,9 @@ from xtrace.collector.trace import compile_trace
 HOUR = Window(NOON - 3600, NOON + 3600)
 ALWAYS = Window(0.0, 1e12)
 
-# Each example opens a store. The tests are inherited, and run once for each class.
-few = settings(
-    max_examples=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
-)
+# Each example opens a store. What is tested with them is made anew in each test: the tests are
+# inherited, and hypothesis keeps an account of each function that it runs.
+few = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def parsed(*contents):
@@ -134,20 +131,23 @@ class StoreContract:
         size = store.size()
         assert before <= size.oldest < size.newest <= time.time()
 
-    @few
-    @given(st.lists(odd_documents(), max_size=6))
-    def test_documents_of_any_content_can_be_stored(self, contents):
-        with self.empty() as store:
-            handed = [d for c in contents for d in documents(json.dumps(c).encode())]
-            handed = [each for each in handed if isinstance(each, Document)]
-            store.write(handed)
-            assert store.flush(30)
-            assert store.counts().failed == 0
-            assert store.counts().stored == len(handed)
-            for page in pages(store, ALWAYS):
-                json.dumps(page.summaries)
-            store.graph(ALWAYS)
-            store.graph(ALWAYS, filters.parse("!ok"))
+    def test_documents_of_any_content_can_be_stored(self):
+        @few
+        @given(st.lists(odd_documents(), max_size=6))
+        def check(contents):
+            with self.empty() as store:
+                handed = [d for c in contents for d in documents(json.dumps(c).encode())]
+                handed = [each for each in handed if isinstance(each, Document)]
+                store.write(handed)
+                assert store.flush(30)
+                assert store.counts().failed == 0
+                assert store.counts().stored == len(handed)
+                for page in pages(store, ALWAYS):
+                    json.dumps(page.summaries)
+                store.graph(ALWAYS)
+                store.graph(ALWAYS, filters.parse("!ok"))
+
+        check()
 
     # -- finding
 
@@ -255,32 +255,35 @@ class StoreContract:
         with pytest.raises(ValueError, match="cursor"):
             store.find(HOUR, cursor=cursor)
 
-    @few
-    @given(
-        st.lists(traces(TRACE_ID), min_size=1, max_size=1),
-        st.sampled_from(
-            [
-                "ok",
-                "fault",
-                "service() { fault }",
-                'service("users")',
-                'edge("front", "orders")',
-                "inferred",
-                "partial",
-                "annotation.a",
-                "rootcause.fault.service",
-                "responsetime > 1 OR duration > 1",
-                "!error AND !throttle",
-            ]
-        ),
-    )
-    def test_a_filter_means_the_same_in_a_store(self, sent, expression):
-        chosen = filters.parse(expression)
-        with self.empty() as store:
-            put(store, *sent[0])
-            matches = chosen.matches(compile_trace(TRACE_ID, sent[0]))
-            assert found(store, ALWAYS, filter=chosen) == [TRACE_ID] * matches
-            assert bool(store.graph(ALWAYS, chosen)) == bool(matches and store.graph(ALWAYS))
+    def test_a_filter_means_the_same_in_a_store(self):
+        @few
+        @given(
+            st.lists(traces(TRACE_ID), min_size=1, max_size=1),
+            st.sampled_from(
+                [
+                    "ok",
+                    "fault",
+                    "service() { fault }",
+                    'service("users")',
+                    'edge("front", "orders")',
+                    "inferred",
+                    "partial",
+                    "annotation.a",
+                    "rootcause.fault.service",
+                    "responsetime > 1 OR duration > 1",
+                    "!error AND !throttle",
+                ]
+            ),
+        )
+        def check(sent, expression):
+            chosen = filters.parse(expression)
+            with self.empty() as store:
+                put(store, *sent[0])
+                matches = chosen.matches(compile_trace(TRACE_ID, sent[0]))
+                assert found(store, ALWAYS, filter=chosen) == [TRACE_ID] * matches
+                assert bool(store.graph(ALWAYS, chosen)) == bool(matches and store.graph(ALWAYS))
+
+        check()
 
     def test_groups_stand_for_their_expressions(self, store):
         put(store, at(1, NOON), at(2, NOON, fault=True))
@@ -307,20 +310,25 @@ class StoreContract:
 
     # -- the graph
 
-    @few
-    @given(st.data())
-    def test_the_graph_is_that_of_the_traces_however_they_arrive(self, data):
-        sent = {id: data.draw(traces(id)) for id in (TRACE_ID, OTHER_TRACE_ID)}
-        arriving = data.draw(arrivals([d for contents in sent.values() for d in contents]))
-        with self.empty() as store:
-            while arriving:
-                count = data.draw(st.integers(1, len(arriving)))
-                put(store, *arriving[:count])
-                arriving = arriving[count:]
-            compiled = [compile_trace(id, contents) for id, contents in sent.items() if contents]
-            assert by_subject(store.graph(ALWAYS)) == by_subject(rollups_of(compiled))
-            told = {each["Id"]: each for each in store.find(ALWAYS).summaries}
-            assert told == {t.id: json.loads(json.dumps(summary(t))) for t in compiled}
+    def test_the_graph_is_that_of_the_traces_however_they_arrive(self):
+        @few
+        @given(st.data())
+        def check(data):
+            sent = {id: data.draw(traces(id)) for id in (TRACE_ID, OTHER_TRACE_ID)}
+            arriving = data.draw(arrivals([d for contents in sent.values() for d in contents]))
+            with self.empty() as store:
+                while arriving:
+                    count = data.draw(st.integers(1, len(arriving)))
+                    put(store, *arriving[:count])
+                    arriving = arriving[count:]
+                compiled = [
+                    compile_trace(id, contents) for id, contents in sent.items() if contents
+                ]
+                assert by_subject(store.graph(ALWAYS)) == by_subject(rollups_of(compiled))
+                told = {each["Id"]: each for each in store.find(ALWAYS).summaries}
+                assert told == {t.id: json.loads(json.dumps(summary(t))) for t in compiled}
+
+        check()
 
     def test_a_window_of_the_graph_is_in_whole_minutes(self, store):
         minute = NOON // 60 * 60
