@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 import pytest
+from hypothesis import settings
 
 from xtrace import emitters, faults
 from xtrace.emitters import udp
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["traces"]
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("xtrace", deadline=None)
+settings.load_profile("xtrace")
 
 SCHEMA = json.loads(Path(__file__).with_name("segment.schema.json").read_text())
 validator = jsonschema_rs.validator_for(SCHEMA)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import awsgi
 import flask
 import pytest
@@ -38,6 +40,16 @@ def event(path):
         "queryStringParameters": {},
         "body": None,
     }
+
+
+@pytest.fixture(autouse=True)
+def event_loop():
+    """The loop that Mangum looks for, and would make and never close."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 def asgi_handler(recorder):
