@@ -136,18 +136,14 @@ class _Body:
     was when it returned, or when the last part was done.
     """
 
-    __slots__ = ("_body", "_context", "_ended", "_here", "_length", "_sent")
-
-    _body: Iterable[bytes]
-    _length: int | None
+    _length: int | None = None
+    _sent = 0
+    _ended = False
 
     def __init__(self, body: Iterable[bytes], context: Current, here: Entity | None) -> None:
         self._body = body
         self._context = context
         self._here = here
-        self._length = None
-        self._sent = 0
-        self._ended = False
 
     def __iter__(self) -> Iterator[bytes]:
         context = self._context
@@ -202,15 +198,9 @@ class _Body:
 class _Response(_Body):
     """The response to a sampled request, from its start to its last byte, where the segment ends."""
 
-    __slots__ = (
-        "_environ",
-        "_error",
-        "_header",
-        "_on_response",
-        "_segment",
-        "_start_response",
-        "_status",
-    )
+    _sent = -1
+    _status = 0
+    _error: BaseException | None = None
 
     def __init__(
         self,
@@ -225,11 +215,6 @@ class _Response(_Body):
         self._start_response = start_response
         self._header = header
         self._on_response = on_response
-        self._status = 0
-        self._error: BaseException | None = None
-        self._length = None
-        self._sent = -1
-        self._ended = False
 
     def of(self, application: Application) -> Iterable[bytes]:
         """Serve the request."""
