@@ -54,15 +54,16 @@ def traced(
                 environ,
                 environ.get("HTTP_TRACESTATE"),
             )
-            header = response_header(segment)
             if sampled := segment.sampled:
                 _describe(segment, environ)
+            else:
+                header = response_header(segment)
         except Exception as error:
             faults.report("wsgi", "A request isn't traced", error)
             return application(environ, start_response)
         environ[MARK] = segment
         if sampled:
-            response = _Response(segment, environ, start_response, header, on_response)
+            response = _Response(segment, environ, start_response, on_response)
             return response.of(application)
         return _serve_unsampled(application, environ, start_response, segment, header)
 
@@ -198,6 +199,7 @@ class _Body:
 class _Response(_Body):
     """The response to a sampled request, from its start to its last byte, where the segment ends."""
 
+    _header = ""
     _sent = -1
     _status = 0
     _error: BaseException | None = None
@@ -207,13 +209,11 @@ class _Response(_Body):
         segment: Segment,
         environ: Environ,
         start_response: StartResponse,
-        header: str,
         on_response: OnResponse | None,
     ) -> None:
         self._segment = segment
         self._environ = environ
         self._start_response = start_response
-        self._header = header
         self._on_response = on_response
 
     def of(self, application: Application) -> Iterable[bytes]:
@@ -223,6 +223,7 @@ class _Response(_Body):
         outside = context.get()
         try:
             segment.__enter__()
+            self._header = response_header(segment)
         except Exception as error:
             faults.report("wsgi", "A segment isn't begun", error)
         try:
@@ -276,7 +277,8 @@ class _Response(_Body):
                 self._on_response(self._segment, self._environ)
         except Exception as error:
             faults.report("wsgi", "A response isn't described", error)
-        headers = [*headers, (TRACE_HEADER, self._header)]
+        if self._header:
+            headers = [*headers, (TRACE_HEADER, self._header)]
         if exc_info is None:
             return self._start_response(status, headers)
         return self._start_response(status, headers, exc_info)
