@@ -79,12 +79,12 @@ def _patch_tasks(patcher: Patcher, task: Any) -> None:
         original_init(self, *args, **kwargs)
         self._xtrace_entity = recorder._get_current()
 
-    def __call__(self: Any) -> Any:
+    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
         entity = getattr(self, "_xtrace_entity", None)
         if entity is None:
-            return original_call(self)
+            return original_call(self, *args, **kwargs)
         with recorder.attach(entity):
-            return original_call(self)
+            return original_call(self, *args, **kwargs)
 
     patcher.replace(task, "__init__", wraps(original_init)(__init__))
     patcher.replace(task, "__call__", wraps(original_call)(__call__))
