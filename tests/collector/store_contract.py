@@ -84,6 +84,40 @@ def by_subject(rollups):
     return {rollup.subject: rollup for rollup in added_up(rollups)}
 
 
+def linked(sent):
+    """The traces of documents by trace id, compiled with their links to each other."""
+    alone = {id: compile_trace(id, contents) for id, contents in sent.items()}
+
+    def producer(trace_id, id):
+        return alone[trace_id].producer(id) if trace_id in alone else None
+
+    return [compile_trace(id, contents, producer) for id, contents in sent.items()]
+
+
+def producer_and_consumers(count=3):
+    """A trace that sends to a queue, and traces that link to it; the queue is a call's target."""
+    sender = at(0, NOON, name="shop")
+    call = {
+        "id": "2" * 16,
+        "name": "SQS",
+        "namespace": "aws",
+        "start_time": NOON,
+        "end_time": NOON + 0.5,
+        "aws": {"queue_url": "https://sqs/1/jobs"},
+    }
+    link = {"trace_id": sender["trace_id"], "id": call["id"]}
+    receivers = [at(n, NOON + 2 + n, name="worker", links=[link]) for n in range(1, count + 1)]
+    return {**sender, "subsegments": [call]}, receivers
+
+
+def edges_of(store):
+    return {
+        (r.subject.source.name, r.subject.target.name, r.subject.link): sum(r.counts)
+        for r in store.graph(ALWAYS)
+        if isinstance(r.subject, Edge)
+    }
+
+
 class StoreContract:
     # -- what comes in
 
@@ -321,14 +355,59 @@ class StoreContract:
                     count = data.draw(st.integers(1, len(arriving)))
                     put(store, *arriving[:count])
                     arriving = arriving[count:]
-                compiled = [
-                    compile_trace(id, contents) for id, contents in sent.items() if contents
-                ]
+                compiled = linked(sent)
                 assert by_subject(store.graph(ALWAYS)) == by_subject(rollups_of(compiled))
                 told = {each["Id"]: each for each in store.find(ALWAYS).summaries}
                 assert told == {t.id: json.loads(json.dumps(summary(t))) for t in compiled}
 
         check()
+
+    @pytest.mark.parametrize("order", ["sender first", "sender last", "in between", "at once"])
+    def test_links_lead_from_what_another_trace_called_whenever_that_comes(self, store, order):
+        sender, receivers = producer_and_consumers()
+        arriving = {
+            "sender first": [[sender], receivers],
+            "sender last": [receivers, [sender]],
+            "in between": [receivers[:1], [sender], receivers[1:]],
+            "at once": [[*receivers, sender]],
+        }[order]
+        for contents in arriving:
+            put(store, *contents)
+        assert edges_of(store) == {
+            ("shop", "shop", False): 1,
+            ("shop", "jobs", False): 1,
+            ("jobs", "worker", True): 3,
+        }
+        traces = [sender, *receivers]
+        expected = by_subject(rollups_of(linked({d["trace_id"]: [d] for d in traces})))
+        assert by_subject(store.graph(ALWAYS)) == expected
+        assert by_subject(store.graph(ALWAYS, filters.parse("ok"))) == expected
+        of_each = store.traces([d["trace_id"] for d in traces])
+        assert by_subject(rollups_of(of_each)) == expected
+        # Those that a filter on links finds, by SQL or not.
+        for expression in ('edge("jobs", "worker")', 'edge("jobs", "worker") AND !fault'):
+            assert len(found(store, ALWAYS, filter=filters.parse(expression))) == 3
+
+    def test_links_follow_what_they_lead_from_as_it_grows(self, store):
+        sender, (receiver,) = producer_and_consumers(1)
+        early = {**sender, "subsegments": [], "end_time": None, "in_progress": True}
+        call = {**sender["subsegments"][0], "end_time": None, "in_progress": True}
+        put(store, receiver)
+        assert edges_of(store) == {("worker", "worker", False): 1}  # of a client
+        put(store, early)
+        assert ("worker", "worker", False) in edges_of(store)
+        put(store, {**early, "subsegments": [call]})
+        (link,) = [r for r in store.graph(ALWAYS) if r.subject[2] is True]
+        assert (link.counts, link.buckets) == ([0, 0, 0, 0, 1], {})  # nobody knows how old
+        put(store, sender)
+        (link,) = [r for r in store.graph(ALWAYS) if r.subject[2] is True]
+        assert (link.counts, link.buckets) == ([1, 0, 0, 0, 0], {2500: 1})
+
+    def test_a_link_to_nothing_that_is_known_is_no_edge(self, store):
+        _, (receiver,) = producer_and_consumers(1)
+        nonsense = [{"trace_id": id, "id": "2" * 16} for id in ("", "x" * 10_000, "\0", "nobody")]
+        put(store, {**receiver, "links": [*receiver["links"], *nonsense]})
+        assert edges_of(store) == {("worker", "worker", False): 1}
 
     def test_a_window_of_the_graph_is_in_whole_minutes(self, store):
         minute = NOON // 60 * 60

@@ -14,6 +14,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.collector.shop import NOW, WINDOW, client_of, put, shop_trace, span_id, trace_id
+from tests.collector.store_contract import producer_and_consumers
+from tests.collector.strategies import NOON
 from tests.helpers import DEADLINE_SECONDS
 from xtrace.collector import running
 from xtrace.collector.api import administration, traces
@@ -351,6 +353,28 @@ def test_the_graph_of_a_window(full):
     assert (shop["Root"], shop["State"]) == (True, "active")
     later = {"StartTime": NOW + 3600, "EndTime": NOW + 7200}
     assert full.get_service_graph(**later)["Services"] == []
+
+
+def test_links_are_edges_of_the_graph_with_ages_whichever_trace_comes_first(client, stock):
+    sender, receivers = producer_and_consumers(2)
+    for contents in (receivers[:1], [sender], receivers[1:]):
+        stock([json.dumps(each) for each in contents])
+    window = {"StartTime": NOON - 60, "EndTime": NOON + 60}
+    ids = [each["trace_id"] for each in (sender, *receivers)]
+    for services in (
+        client.get_service_graph(**window)["Services"],
+        client.get_trace_graph(TraceIds=ids)["Services"],
+    ):
+        numbers = {each["Name"]: each["ReferenceId"] for each in services}
+        (jobs,) = [each for each in services if each["Name"] == "jobs"]
+        (edge,) = jobs["Edges"]
+        assert edge["ReferenceId"] == numbers["worker"]
+        assert edge["EdgeType"] == "link"
+        ages = [(age["Value"], age["Count"]) for age in edge["ReceivedEventAgeHistogram"]]
+        assert ages == [(2.5, 1), (3.5, 1)]
+        assert edge["ResponseTimeHistogram"] == []
+        assert edge["SummaryStatistics"]["OkCount"] == 2
+        assert [each["Name"] for each in services if each.get("Type") == "client"] == ["shop"]
 
 
 def test_the_graph_of_a_group(client, stock):

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,15 +21,17 @@ from tests.collector.store_contract import (
     StoreContract,
     at,
     check_trimmed,
+    edges_of,
     found,
     id_of,
     parsed,
+    producer_and_consumers,
     put,
 )
 from tests.collector.strategies import NOON, TRACE_ID, minimal
 from tests.helpers import eventually
 from xtrace.collector import filters
-from xtrace.collector.store import StoreError, Window, open_store, open_to_read, writer
+from xtrace.collector.store import StoreError, Window, links, open_store, open_to_read, writer
 
 ROOT = Path(__file__).parents[2]
 
@@ -128,6 +131,45 @@ def test_what_is_trimmed_while_it_waits_to_be_compiled_is_gone(path, monkeypatch
         assert store.counts().stale == 0
         put(store, at(1, NOON))
         assert found(store, ALWAYS) == [id_of(1)]
+
+
+def test_a_link_leads_where_it_led_when_the_other_trace_has_made_room(path, monkeypatch):
+    monkeypatch.setattr(writer, "TRIM_TRACES", 1)
+    sender, (receiver,) = producer_and_consumers(1)
+    with opened(path) as store:
+        put(store, sender)
+        put(store, receiver)
+        store._writer.run(
+            lambda c: (store._writer._delete_oldest(c), store._writer._rollups.write(c))
+        )
+        assert store.raw(sender["trace_id"]) == []
+        before = edges_of(store)
+        assert before == {("jobs", "worker", True): 1}
+        put(store, {**receiver, "user": "ann"})
+        assert edges_of(store) == before
+    with opened(path) as store:
+        put(store, {**receiver, "user": "bob"})
+        assert edges_of(store) == before
+
+
+def test_many_links_to_a_trace_that_grows_compile_little(path, monkeypatch):
+    compiled = Counter()
+    compile_trace = writer.compile_trace
+
+    def counting(trace_id, *rest):
+        compiled[trace_id] += 1
+        return compile_trace(trace_id, *rest)
+
+    monkeypatch.setattr(writer, "compile_trace", counting)
+    monkeypatch.setattr(links, "compile_trace", counting)
+    sender, receivers = producer_and_consumers(50)
+    with opened(path) as store:
+        for number, receiver in enumerate(receivers):
+            put(store, {**sender, "metadata": {"n": {"n": number}}}, receiver)
+        assert edges_of(store)["jobs", "worker", True] == 50
+    of_sender = compiled.pop(sender["trace_id"])
+    assert of_sender <= 51  # once for each change, and once to follow the first link
+    assert max(compiled.values()) == 1
 
 
 # -- a file
@@ -371,10 +413,10 @@ def test_a_trace_that_trickles_in_is_compiled_now_and_then(path, monkeypatch):
     compiled = []
     derive = writer.derive
 
-    def slow(trace_id, contents):
-        compiled.append(len(contents))
+    def slow(trace, links):
+        compiled.append(trace.id)
         time.sleep(0.02)  # as a large trace would take
-        return derive(trace_id, contents)
+        return derive(trace, links)
 
     monkeypatch.setattr(writer, "derive", slow)
     monkeypatch.setattr(writer, "SECONDS_BETWEEN_COMMITS", 0.001)
@@ -394,10 +436,10 @@ def test_a_trace_that_trickles_in_is_compiled_now_and_then(path, monkeypatch):
 def test_a_trace_that_cant_be_compiled_is_counted_and_its_documents_kept(path, monkeypatch, caplog):
     derive = writer.derive
 
-    def failing(trace_id, contents):
-        if trace_id == TRACE_ID:
+    def failing(trace, links):
+        if trace.id == TRACE_ID:
             raise RuntimeError("a fault of ours")
-        return derive(trace_id, contents)
+        return derive(trace, links)
 
     monkeypatch.setattr(writer, "derive", failing)
     with opened(path) as store:
@@ -412,9 +454,9 @@ def test_a_trace_that_cant_be_compiled_is_counted_and_its_documents_kept(path, m
 def test_a_trace_that_cant_be_written_doesnt_hold_up_the_others(path, monkeypatch):
     derive = writer.derive
 
-    def unfit(trace_id, contents):
-        derived = derive(trace_id, contents)
-        if trace_id == TRACE_ID:
+    def unfit(trace, links):
+        derived = derive(trace, links)
+        if trace.id == TRACE_ID:
             return derived._replace(trace=(object(), *derived.trace[1:]))
         return derived
 

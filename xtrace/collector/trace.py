@@ -200,6 +200,23 @@ class Trace:
         It is what a subsegment called (the queue), or else the service the id belongs to. None if
         the trace doesn't have it. consumer: the part that has the link, which doesn't count.
         """
+        called, places = self._indexed()
+        if id not in places:
+            return None
+        entity, part = places[id]
+        if part is consumer:
+            return None
+        node = part.node
+        if entity is not part.document:
+            node = next((each.node for each in called.get(id, ()) if each is not consumer), node)
+        return node, time_of(entity.get("end_time"))
+
+    def producers(self) -> dict[str, tuple[NodeKey, float | None]]:
+        """What links from other traces lead from, by the id in this one; see producer()."""
+        found = ((id, self.producer(id)) for id in self._indexed()[1])
+        return {id: producer for id, producer in found if producer is not None}
+
+    def _indexed(self) -> tuple[dict[str, list[Part]], dict[str, tuple[dict[str, Any], Part]]]:
         if self._index is None:
             called: dict[str, list[Part]] = {}
             places: dict[str, tuple[dict[str, Any], Part]] = {}
@@ -212,16 +229,7 @@ class Trace:
                         if own_id.__class__ is str:
                             places.setdefault(own_id, (entity, part))
             self._index = called, places
-        called, places = self._index
-        if id not in places:
-            return None
-        entity, part = places[id]
-        if part is consumer:
-            return None
-        node = part.node
-        if entity is not part.document:
-            node = next((each.node for each in called.get(id, ()) if each is not consumer), node)
-        return node, time_of(entity.get("end_time"))
+        return self._index
 
 
 def compile_trace(

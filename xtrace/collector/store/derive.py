@@ -8,15 +8,16 @@ import orjson
 
 from ..graph import observations, pack
 from ..summaries import summary
-from ..trace import compile_trace
+from .links import packed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     from ..graph import Observation
-    from ..trace import Call, NodeKey, Part
+    from ..trace import Call, NodeKey, Part, Trace
+    from .links import Link, Producer
 
 SECONDS_BETWEEN_ID_AND_START = 86_400.0
 """An id whose time is further from the trace's start is random: its time says nothing."""
@@ -36,14 +37,14 @@ class Derived(NamedTuple):
     calls: list[tuple[NodeKey, NodeKey, tuple[Any, ...]]]
     annotations: list[tuple[str, str, str | None, float | None]]
     values: set[tuple[str, str]]
+    links: list[tuple[str, str, bytes | None]]
     observations: list[Observation]
     packed: bytes
     summary: bytes
 
 
-def derive(trace_id: str, contents: Sequence[dict[str, Any]]) -> Derived:
-    """The rows of the trace that these documents make."""
-    trace = compile_trace(trace_id, contents)
+def derive(trace: Trace, links: Mapping[Link, Producer | None]) -> Derived:
+    """The rows of a trace. links: what its links to other traces lead from."""
     told = summary(trace)
     seen = observations(trace)
     root = trace.root
@@ -75,7 +76,7 @@ def derive(trace_id: str, contents: Sequence[dict[str, Any]]) -> Derived:
             parts.append((part.node, row))
     return Derived(
         (
-            time_of(trace_id, trace.start),
+            time_of(trace.id, trace.start),
             trace.start,
             trace.end,
             trace.duration,
@@ -93,6 +94,7 @@ def derive(trace_id: str, contents: Sequence[dict[str, Any]]) -> Derived:
         [(call.source, call.target, _call(call)) for call in trace.calls],
         [_annotation(key, value) for key, found in trace.annotations.items() for value, _ in found],
         values,
+        [(*link, packed(producer)) for link, producer in links.items()],
         seen,
         pack(seen),
         orjson.dumps(told),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MEMORY = ":memory:"
 APPLICATION_ID = 0x78747263  # "xtrc": tells our files from other SQLite databases
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 PAGE_BYTES = 8192
 """Five documents of 1.5 KB fill a page nearly; at 4096 a quarter would be wasted."""
 
@@ -121,6 +121,17 @@ create table values_of (
 ) without rowid;
 create index values_by_text on values_of (field, text);
 
+-- The links of traces to others, and what they led from when the trace was last compiled.
+create table links (
+    trace_no integer not null,
+    link_no integer not null,
+    to_trace text not null,              -- id of the other trace, which may not be there
+    id text not null,                    -- of a segment or subsegment in it
+    found blob,                          -- node and end, JSON; null if there was none
+    primary key (trace_no, link_no)
+) without rowid;
+create index links_by_target on links (to_trace, id, found);
+
 -- What find() and the graph give of a trace, apart from the columns that filters look at.
 create table compiled (
     trace_no integer primary key,
@@ -163,6 +174,16 @@ create table sampling (
 -- Numbers that must survive the rows they come from.
 create table counters (name text primary key, value not null) without rowid;
 """
+
+
+def documents_of(connection: sqlite3.Connection, trace_no: int) -> list[bytes]:
+    """The documents of a trace, in the order of their arrival."""
+    first = trace_no << DOCUMENT_BITS
+    rows = connection.execute(
+        "select data from documents where number >= ? and number < ? order by number",
+        (first, first + (1 << DOCUMENT_BITS)),
+    )
+    return [data for (data,) in rows]
 
 
 def connect(path: str, read_only: bool = False) -> sqlite3.Connection:

@@ -29,8 +29,9 @@ from . import (
     StoreError,
     Window,
 )
+from .links import recorded
 from .rollups import SEALED_SPAN
-from .schema import DOCUMENT_BITS, MEMORY, connect, lock, prepare, unusable
+from .schema import MEMORY, connect, documents_of, lock, prepare, unusable
 from .writer import Writer, used_bytes
 
 TYPE_CHECKING = False
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from ..graph import Subject
     from ..trace import Trace
     from . import Document
+    from .links import Link, Producer
 
 SLICE = 4_000
 """Traces that one statement of a search looks at: what bounds how long it takes."""
@@ -198,7 +200,8 @@ class SQLiteStore(Store):
         """See Store."""
         self._await_stored([trace_id])
         with self._reading() as connection:
-            return _documents(connection, trace_id)
+            trace_no = _number(connection, trace_id)
+            return [] if trace_no is None else documents_of(connection, trace_no)
 
     def traces(self, trace_ids: Sequence[str]) -> list[Trace]:
         """See Store."""
@@ -206,9 +209,12 @@ class SQLiteStore(Store):
         found = []
         for trace_id in dict.fromkeys(trace_ids):
             with self._reading() as connection:
-                documents = _documents(connection, trace_id)
-            if documents:
-                found.append(_compiled(trace_id, documents))
+                trace_no = _number(connection, trace_id)
+                if trace_no is None:
+                    continue
+                documents = documents_of(connection, trace_no)
+                links = recorded(connection, trace_no)
+            found.append(_compiled(trace_id, documents, links))
         return found
 
     def _await_stored(self, trace_ids: Sequence[str]) -> None:
@@ -549,8 +555,9 @@ class _Question:
             looked_at += 1
             last = (when, trace_no)
             if self._filter is not None:
-                documents = _documents_of(connection, trace_no)
-                if not self._filter.matches(_compiled(trace_id, documents)):
+                documents = documents_of(connection, trace_no)
+                links = recorded(connection, trace_no)
+                if not self._filter.matches(_compiled(trace_id, documents, links)):
                     if looked_at % CHECK_EVERY == 0 and time.monotonic() >= deadline:
                         return last
                     continue
@@ -584,24 +591,16 @@ def _create(path: str) -> BinaryIO:
     return held
 
 
-def _documents(connection: sqlite3.Connection, trace_id: str) -> list[bytes]:
+def _number(connection: sqlite3.Connection, trace_id: str) -> int | None:
     found = connection.execute(
         "select trace_no from traces where trace_id = ?", (trace_id,)
     ).fetchone()
-    return [] if found is None else _documents_of(connection, found[0])
+    return None if found is None else int(found[0])
 
 
-def _documents_of(connection: sqlite3.Connection, trace_no: int) -> list[bytes]:
-    first = trace_no << DOCUMENT_BITS
-    rows = connection.execute(
-        "select data from documents where number >= ? and number < ? order by number",
-        (first, first + (1 << DOCUMENT_BITS)),
-    )
-    return [data for (data,) in rows]
-
-
-def _compiled(trace_id: str, documents: list[bytes]) -> Trace:
-    return compile_trace(trace_id, [orjson.loads(data) for data in documents])
+def _compiled(trace_id: str, documents: list[bytes], links: dict[Link, Producer]) -> Trace:
+    contents = [orjson.loads(data) for data in documents]
+    return compile_trace(trace_id, contents, lambda *link: links.get(link))
 
 
 def _subject(connection: sqlite3.Connection, number: int) -> Subject:

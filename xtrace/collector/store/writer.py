@@ -13,10 +13,12 @@ from threading import Condition, Thread
 import orjson
 
 from ..graph import change, unpack
+from ..trace import compile_trace
 from . import Counts
 from .derive import derive
+from .links import Following, Links
 from .rollups import Numbers, Rollups
-from .schema import DOCUMENT_BITS
+from .schema import DOCUMENT_BITS, documents_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +86,8 @@ _INSERT_PART = _insert("parts", 13)
 _INSERT_CALL = _insert("calls", 10)
 _INSERT_ANNOTATION = _insert("annotations", 6)
 _INSERT_VALUE = _insert("values_of", 3)
-_DERIVED_TABLES = ("parts", "calls", "annotations", "values_of", "compiled")
+_INSERT_COMPILED = _insert("compiled", 3)
+_DERIVED_TABLES = ("parts", "calls", "annotations", "values_of", "links", "compiled")
 
 
 class _Active:
@@ -365,6 +368,7 @@ class Writer:
         self._parsed = 0
         self._numbers = Numbers()
         self._rollups = Rollups(self._numbers)
+        self._links = Links()
         self._counters: dict[str, Any] = {}
         self._counters_changed = False
         self._oldest: float | None = None
@@ -374,6 +378,7 @@ class Writer:
         """Learn anew what is in the tables."""
         self._counters = dict(connection.execute("select name, value from counters"))
         self._rollups.read(connection)
+        self._links.read(connection)
         waiting = connection.execute(
             "select trace_id from stale join traces using (trace_no) order by trace_no"
         ).fetchall()
@@ -444,11 +449,7 @@ class Writer:
     def _contents(self, connection: sqlite3.Connection, active: _Active) -> list[dict[str, Any]]:
         if active.contents is not None:
             return active.contents
-        first = active.trace_no << DOCUMENT_BITS
-        rows = connection.execute(
-            "select data from documents where number >= ? and number < ?", (first, active.next)
-        )
-        return [orjson.loads(data) for (data,) in rows]
+        return [orjson.loads(data) for data in documents_of(connection, active.trace_no)]
 
     # -- what follows from them
 
@@ -479,6 +480,7 @@ class Writer:
         for trace_id, _ in fresh:
             del self._stale[trace_id]
             self._active.move_to_end(trace_id)
+        self._follow(connection, dict(fresh))
         connection.executemany(
             "delete from stale where trace_no = ?", [(a.trace_no,) for _, a in fresh if a.marked]
         )
@@ -497,6 +499,17 @@ class Writer:
                 self._active[trace_id] = active
                 break
 
+    def _follow(self, connection: sqlite3.Connection, fresh: dict[str, _Active]) -> None:
+        """Make those traces stale whose links to these lead elsewhere now."""
+        for trace_id in self._links.linked_to(connection, list(fresh)):
+            begun = time.monotonic()
+            for linking in self._links.outdated(connection, trace_id):
+                active = self._active.get(linking) or self._find(connection, linking)
+                if active is not None and not active.stale:
+                    active.stale = begun
+                    self._stale[linking] = active
+            fresh[trace_id].compile_from += (time.monotonic() - begun) / SHARE_OF_TIME
+
     def _derive(
         self, connection: sqlite3.Connection, trace_id: str, active: _Active
     ) -> Derived | None:
@@ -506,7 +519,11 @@ class Writer:
             self.failed += 1
         else:
             try:
-                derived = derive(trace_id, self._contents(connection, active))
+                known = active.trace_no if active.compiled else None
+                following = Following(self._links, connection, known)
+                trace = compile_trace(trace_id, self._contents(connection, active), following)
+                derived = derive(trace, following.found)
+                self._links.compiled(trace)
             except sqlite3.Error:
                 raise
             except Exception:
@@ -532,7 +549,7 @@ class Writer:
                 old.extend(unpack(found[0]))
         for table in _DERIVED_TABLES if again else ():
             connection.executemany(f"delete from {table} where trace_no = ?", again)
-        traces, parts, calls, annotations, values, kept = [], [], [], [], [], []
+        traces, parts, calls, annotations, values, links, kept = [], [], [], [], [], [], []
         node = self._numbers.node
         for active, derived in compiled:
             number = active.trace_no
@@ -549,6 +566,8 @@ class Writer:
                 annotations.append((number, place, *annotation))
             for value in derived.values:
                 values.append((number, *value))
+            for place, link in enumerate(derived.links):
+                links.append((number, place, *link))
             kept.append((number, derived.summary, derived.packed))
             active.compiled = True
         new = (seen for _, derived in compiled for seen in derived.observations)
@@ -558,7 +577,8 @@ class Writer:
         connection.executemany(_INSERT_CALL, calls)
         connection.executemany(_INSERT_ANNOTATION, annotations)
         connection.executemany(_INSERT_VALUE, values)
-        connection.executemany("insert into compiled values (?, ?, ?)", kept)
+        self._links.write(connection, links)
+        connection.executemany(_INSERT_COMPILED, kept)
         longest = max((derived.trace[3] for _, derived in compiled), default=0.0)
         if longest > self._counters.get("longest", 0.0):
             self._set_counter("longest", longest)
@@ -632,6 +652,7 @@ class Writer:
         ).rowcount
         for _, trace_id, _ in going:
             self._stale.pop(trace_id, None)
+            self._links.forget(trace_id)
             active = self._active.pop(trace_id, None)
             if active is not None and active.contents is not None:
                 self._parsed -= len(active.contents)
