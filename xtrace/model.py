@@ -61,8 +61,8 @@ if TYPE_CHECKING:
         def too_many_open(self) -> None:
             """Forget the oldest open entities."""
 
-        def repaired(self, what: str) -> None:
-            """Count a repair."""
+        def repaired(self, what: str, times: int = 1) -> None:
+            """Count repairs."""
 
         def was_forgotten(self, entity: Entity) -> bool:
             """Whether the entity is one of those that were forgotten; true once."""
@@ -100,6 +100,8 @@ WEIGHED_EACH = 8  # a power of two
 
 LATEST = 253_402_300_800.0
 """No time is later (the year 10000): a larger end time is in milliseconds, or none."""
+
+_WEIGHING = WEIGHED_EACH - 1
 
 _making = Lock()
 
@@ -685,14 +687,27 @@ class Segment(Entity):
         """Of entities about to be sent, move to the metadata what goes beyond the annotations that
         X-Ray indexes of a trace.
         """
+        moved = 0
+        room = max(0, MAX_ANNOTATIONS - self._indexed)
         for entity in batch:
-            entries = list(entity._annotations.items())
-            room = max(0, MAX_ANNOTATIONS - self._indexed)
-            self._indexed += min(len(entries), room)
-            if len(entries) > room:
-                entity._annotations = dict(entries[:room])
-                entity.metadata.setdefault(UNINDEXED, {}).update(entries[room:])
-                self._owner.repaired("annotation moved to metadata")
+            rest = entity._annotations
+            if len(rest) <= room:
+                room -= len(rest)
+                continue
+            entries = list(rest.items())
+            entity._annotations = dict(entries[:room])
+            if room:
+                rest = dict(entries[room:])
+                room = 0
+            metadata = entity._metadata
+            there = metadata.get(UNINDEXED)
+            if there is not None:
+                rest = {**(there if isinstance(there, dict) else {"value": there}), **rest}
+            metadata[UNINDEXED] = rest
+            moved += 1
+        self._indexed = MAX_ANNOTATIONS - room
+        if moved:
+            self._owner.repaired("annotation moved to metadata", moved)
 
     def _holds_too_much(self) -> bool:
         """Whether its ended subsegments hold many bytes of metadata. Called after each eighth."""
@@ -822,7 +837,7 @@ class Subsegment(Entity):
         if (
             held > owner.streaming_threshold
             or segment.end_time is not None
-            or (not held & WEIGHED_EACH - 1 and segment._holds_too_much())
+            or (not held & _WEIGHING and segment._holds_too_much())
         ):
             owner.stream_subsegments(segment)
 

@@ -224,7 +224,7 @@ class _NowhereToGo:
     def too_many_open(self) -> None:
         return None
 
-    def repaired(self, what: str) -> None:
+    def repaired(self, what: str, times: int = 1) -> None:
         return None
 
     def was_forgotten(self, entity: Entity) -> bool:

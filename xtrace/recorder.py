@@ -691,10 +691,10 @@ class Recorder:
             "debug", f"{call} on {entity.name!r}, which has ended, changes nothing", f"late {call}"
         )
 
-    def repaired(self, what: str) -> None:
-        """Count a repair. Called by entities."""
+    def repaired(self, what: str, times: int = 1) -> None:
+        """Count repairs. Called by entities."""
         with self._lock:
-            self._repaired[what] = self._repaired.get(what, 0) + 1
+            self._repaired[what] = self._repaired.get(what, 0) + times
 
     # -- emitters -----------------------------------------------------------------------------
 

@@ -58,14 +58,15 @@ def statement_call(recorder: Recorder, database: Database, statement: object) ->
         return NO_SUBSEGMENT
     call = Statement(database.name, parent, parent.segment, "remote")
     call.layer = layer
-    block = dict(database.block)
-    call._more = {"sql": block}
-    if recorder.stream_sql and isinstance(statement, str):
-        try:
-            text = database.masked[statement] if recorder.redact else statement
-            if len(text) > MAX_SQL_CHARS:
-                call._checked = False  # it is cut when it is sent
-            block["sanitized_query"] = text
-        except Exception as error:
-            faults.report("sql", "A statement isn't recorded", error)
+    if not recorder.stream_sql or not isinstance(statement, str):
+        call._more = {"sql": {**database.block}}
+        return call
+    try:
+        text = database.masked[statement] if recorder.redact else statement
+    except Exception as error:
+        faults.report("sql", "A statement isn't recorded", error)
+        text = ""
+    if len(text) > MAX_SQL_CHARS:
+        call._checked = False  # it is cut when it is sent
+    call._more = {"sql": {**database.block, "sanitized_query": text}}
     return call
