@@ -103,6 +103,30 @@ def test_show_lists_traces_and_draws_the_last(database, capsys):
     assert "shop" in capsys.readouterr().out
 
 
+def test_show_says_what_x_ray_would_reject(database, capsys):
+    assert main(["show", TRACE, "--check", "--db", database]) == 1
+    said = [line for line in capsys.readouterr().out.splitlines() if "X-Ray" in line]
+    assert [line.split(": ")[:2] for line in said] == [
+        [f"X-Ray rejects {id * 16} {member}", "out of range"]
+        for id in "21"
+        for member in ("start_time", "end_time")
+    ]
+    good = {"trace_id": TRACE[:-1] + "7", "id": "4" * 16, "name": "good"}
+    put(database, {**good, "start_time": 1_700_000_000.0, "end_time": 1_700_000_001.0})
+    assert main(["show", good["trace_id"], "--check", "--db", database]) == 0
+    assert "X-Ray takes it as it is." in capsys.readouterr().out
+    # What a document brings can't steer the terminal, and there is an end to it.
+    keys = {f"\x1b[2J{n}": n for n in range(120)}
+    many = [{**good, "trace_id": TRACE, "id": f"{n:016x}", "annotations": keys} for n in range(11)]
+    put(database, *[{**each, "start_time": 1_700_000_000.0} for each in many])
+    assert main(["show", "--last", "9", "--check", "--db", database]) == 1
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert "and so on." in said
+    assert main(["show", "--check", "--db", database]) == 2
+    assert "--check needs a TRACE_ID" in capsys.readouterr().err
+
+
 def test_an_unknown_trace_is_said(database, capsys):
     assert main(["show", "1-0-0", "--db", database]) == 2
     assert "No trace '1-0-0' is stored" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from xtrace.collector import metrics
+from xtrace.collector.checks import Checks
 from xtrace.collector.graph import Edge, Observation, added_up, change
 from xtrace.collector.ingest import Ingest, IngestCounts
 from xtrace.collector.metrics import MAX_LATE_SECONDS, MAX_SERVICES, Metrics
@@ -51,6 +53,9 @@ class Store:
 
 
 class Waiting:
+    def __init__(self):
+        self.checks = Checks()
+
     def counts(self):
         return IngestCounts(10, 6, 2, 1, 1)
 
@@ -94,6 +99,8 @@ def test_what_arrived_and_what_is_stored(store, clock):
         "xtrace_documents_dropped_total": 1,
         "xtrace_documents_waiting": 1,
         "xtrace_kernel_drops_total": 5,
+        "xtrace_documents_checked_total": 0,
+        "xtrace_documents_rejectable_total": 0,
         "xtrace_store_bytes": 4096,
         "xtrace_store_traces": 7,
         "xtrace_store_documents": 9,
@@ -251,11 +258,17 @@ def test_with_a_real_store_and_ingest():
         '"start_time":%f,"end_time":%f,"fault":true}'
     )
     bodies = [(template % (n, n, now - 0.1, now)).encode() for n in range(1, 4)]
-    ingest.take_each([*bodies, b"nonsense"])
+    odd = json.loads(bodies[0])
+    odd.update(user="u" * 251, http={"request": {"url": "u" * 251, "method": 1}})
+    ingest.take_each([*bodies, json.dumps(odd).encode(), b"nonsense"])
     assert store.flush(10)
     found = page(told)
-    assert found["xtrace_documents_stored_total",] == 3
+    assert found["xtrace_documents_stored_total",] == 4
     assert found["xtrace_documents_malformed_total",] == 1
+    assert found["xtrace_documents_checked_total",] == 4
+    assert found["xtrace_documents_rejectable_total",] == 1
+    by_code = "xtrace_documents_rejectable_by_code_total"
+    assert found[by_code, ("code", "too long")] == found[by_code, ("code", "wrong type")] == 1
     assert found["xtrace_store_traces",] == 3
     assert of_service(told, "faults") == {"faults_total": 3}
     ingest.stop()

@@ -80,6 +80,28 @@ def send(collector, *bodies):
 # -- what arrives
 
 
+def test_what_x_ray_would_say_of_a_trace_can_be_asked_for():
+    with running() as collector:
+        good = document(1, metadata={"AWS.x": {}})
+        bad = {**good, "id": "2" * 16, "user": "u" * 251, "subsegments": [{"id": "3"}]}
+        taken = json.dumps({"TraceSegmentDocuments": [json.dumps(good), json.dumps(bad)]})
+        assert ask(collector.url, "/TraceSegments", taken)[0] == 200
+        collector.flush()
+        path = f"/api/v1/traces/{good['trace_id']}/verdicts"
+        status, _, said = ask(collector.url, path)
+        told = json.loads(said)
+        assert (status, told["documents"], told["complete"]) == (200, 2, True)
+        found = [(v["document"], v["code"], v["path"], v["effect"]) for v in told["verdicts"]]
+        assert found[0] == (good["id"], "reserved", "metadata.AWS.x", "changes")
+        assert ("2" * 16, "too long", "user", "rejects") in found
+        assert ("2" * 16, "malformed", "subsegments[0].id", "rejects") in found
+        assert all(verdict["why"] for verdict in told["verdicts"])
+        assert ask(collector.url, "/api/v1/traces/nobody/verdicts")[0] == 404
+        checks = stats_of(collector)["checks"]
+        assert (checks["checked"], checks["rejected"]) == (2, 1)
+        assert checks["codes"] == {"malformed": 1, "missing": 1, "too long": 1}
+
+
 def test_what_the_sdk_sends_is_stored():
     with running() as collector:
         recorder = Recorder(service="shop", sampling=False, daemon_address=collector.address)

@@ -7,6 +7,7 @@ import sys
 import time
 
 from ..collector.store import RangeType, Window
+from ..collector.validation import MAX_VERDICTS_OF_ALL, REJECTS, verdicts_of_all
 from ..errors import ConfigurationError, MissingLibrary
 from ..waterfall import draw
 from . import _store
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..collector.store import Store
 
 ALWAYS = Window(0.0, 1e12)
+MAX_LINE_CHARS = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,22 +32,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=int, default=20, metavar="N", help="list N traces (default: %(default)s)"
     )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="say what X-Ray would reject or change of the traces that are drawn, and why; "
+        "the exit status is 1 if it would reject a document",
+    )
     _store.add_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw or list."""
+    if arguments.check and not arguments.trace_id and arguments.last is None:
+        raise ConfigurationError("--check needs a TRACE_ID, or --last N.")
+    status = 0
     store = _store.open_existing(arguments.db)
     try:
         if arguments.trace_id:
-            _draw(store, [_whole_id(store, arguments.trace_id)])
+            trace_ids = [_whole_id(store, arguments.trace_id)]
         elif arguments.last is not None:
-            _draw(store, [summary["Id"] for summary in reversed(_newest(store, arguments.last))])
+            trace_ids = [each["Id"] for each in reversed(_newest(store, arguments.last))]
         else:
+            trace_ids = []
             _list(store, _newest(store, arguments.limit))
+        for trace_id in trace_ids:
+            documents = store.raw(trace_id)
+            _draw(documents)
+            if arguments.check and _check(documents):
+                status = 1
     finally:
         store.close()
-    return 0
+    return status
 
 
 def _newest(store: Store, count: int) -> list[dict[str, Any]]:
@@ -59,10 +76,25 @@ def _whole_id(store: Store, text: str) -> str:
     raise ConfigurationError(f"No trace {text!r} is stored. `xtrace show` lists those that are.")
 
 
-def _draw(store: Store, trace_ids: list[str]) -> None:
-    for trace_id in trace_ids:
-        documents = [json.loads(data) for data in store.raw(trace_id)]
-        print(draw(documents, colour=sys.stdout.isatty()), end="\n\n")
+def _draw(documents: list[bytes]) -> None:
+    parsed = [json.loads(data) for data in documents]
+    print(draw(parsed, colour=sys.stdout.isatty()), end="\n\n")
+
+
+def _check(documents: list[bytes]) -> bool:
+    """Say what X-Ray would reject or change; whether it would reject anything."""
+    found = verdicts_of_all(documents)
+    for id, verdict in found:
+        where = f"{id} {verdict.path}".rstrip()
+        line = f"X-Ray {verdict.effect} {where}: {verdict.code}: {verdict.why}"
+        # What stands in a document doesn't steer the terminal.
+        print("".join(char if char.isprintable() else "?" for char in line[:MAX_LINE_CHARS]))
+    if len(found) >= MAX_VERDICTS_OF_ALL:
+        print("and so on.")
+    elif not found:
+        print("X-Ray takes it as it is.")
+    print()
+    return any(verdict.effect == REJECTS for _, verdict in found)
 
 
 def _list(store: Store, summaries: list[dict[str, Any]]) -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import orjson
 
 from . import otlp
+from .checks import Checks
 from .documents import encode
 from .store import Document, StoreError
 
@@ -74,10 +75,14 @@ class IngestCounts(NamedTuple):
 
 
 class Ingest:
-    """Reads bodies and hands their documents to a store. All methods may be called on any thread."""
+    """Reads bodies and hands their documents to a store. All methods may be called on any thread.
+
+    checks: what X-Ray would have rejected of them.
+    """
 
     def __init__(self, store: Store, max_waiting_bytes: int = MAX_WAITING_BYTES) -> None:
         self._store = store
+        self.checks = Checks()
         self._max_waiting_bytes = max_waiting_bytes
         self._changed = Condition()
         self._waiting: deque[Sequence[bytes]] = deque()
@@ -164,6 +169,7 @@ class Ingest:
             self._malformed += len(problems)
             self._sample.extend(problems)
         self._hand_over(found, SECONDS_TO_STORE)
+        self.checks.check(found)
 
     def _hand_over(self, found: Sequence[Document], timeout: float) -> bool:
         """Give documents, which are counted as handed over, to the store."""
@@ -198,6 +204,7 @@ class Ingest:
                 answer or _problem(body, "There is no room for it now.", code=NO_ROOM)
                 for answer, body in zip(answers, bodies, strict=True)
             ]
+        self.checks.check(found)
         return answers
 
     # -- what became of it

@@ -32,12 +32,15 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
+    from .checks import Checks
     from .graph import Rollup, Subject
     from .ingest import IngestCounts
     from .store import Counts, Size
 
     class CountingIngest(Protocol):
         """What is read of the ingest."""
+
+        checks: Checks
 
         def counts(self) -> IngestCounts:
             """What became of the documents so far."""
@@ -110,6 +113,7 @@ class Metrics:
         """All of them, as prometheus-client has them."""
         for name, part in (
             ("ingest", self._of_ingest),
+            ("checks", self._of_checks),
             ("store", self._of_store),
             ("services", self._of_services),
         ):
@@ -144,6 +148,29 @@ class Metrics:
             GaugeMetricFamily(
                 "xtrace_documents_waiting", "Documents on their way.", value=counts.waiting
             )
+        ]
+
+    def _of_checks(self) -> list[Metric]:
+        counts = self._ingest.checks.counts()
+        codes = CounterMetricFamily(
+            "xtrace_documents_rejectable_by_code",
+            "Checked documents that X-Ray would reject, by what is wrong.",
+            labels=["code"],
+        )
+        for code, count in counts.codes.items():
+            codes.add_metric([code], count)
+        return [
+            CounterMetricFamily(
+                "xtrace_documents_checked",
+                "Documents that were checked; under load a part of all.",
+                value=counts.checked,
+            ),
+            CounterMetricFamily(
+                "xtrace_documents_rejectable",
+                "Checked documents that X-Ray would reject.",
+                value=counts.rejected,
+            ),
+            codes,
         ]
 
     def _of_store(self) -> list[Metric]:

@@ -238,7 +238,9 @@ class Collector:
         return f"{line}; lost by the kernel {lost}" if lost else line
 
     def stats(self) -> dict[str, Any]:
-        """The counts, what the store holds, and what was wrong with malformed documents."""
+        """The counts, what the store holds, what was wrong with malformed documents, and how many
+        X-Ray would reject of those that were checked.
+        """
         kept = self.store.counts()
         return {
             **self.counts()._asdict(),
@@ -254,6 +256,7 @@ class Collector:
                 {**problem._asdict(), "beginning": problem.beginning.decode(errors="replace")}
                 for problem in self._ingest.malformed()
             ],
+            "checks": self._ingest.checks.counts()._asdict(),
             "telemetry": list(self.service.telemetry),
         }
 

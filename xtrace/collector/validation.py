@@ -17,7 +17,7 @@ from .documents import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, TypeAlias
 
 MAX_DOCUMENT_BYTES = 64 * 1024
@@ -32,6 +32,9 @@ MAX_LEVELS = 50
 
 MAX_VERDICTS = 100
 """For one document; a broken program breaks every subsegment in the same way."""
+
+MAX_VERDICTS_OF_ALL = 1000
+"""For the documents of a trace."""
 
 REJECTS = "rejects"
 CHANGES = "changes"
@@ -51,17 +54,40 @@ class Verdict(NamedTuple):
     why: str
 
 
-def verdicts(document: bytes | str | dict[str, Any] | list[Any]) -> list[Verdict]:
-    """What X-Ray would reject or change of a document, as received or parsed; at most MAX_VERDICTS."""
+def verdicts(
+    document: bytes | str | dict[str, Any] | list[Any], size: int | None = None
+) -> list[Verdict]:
+    """What X-Ray would reject or change of a document, as received or parsed; at most MAX_VERDICTS.
+
+    size: of a parsed object, in bytes as it was received; None if that isn't known.
+    """
     found: list[Verdict] = []
-    for verdict in _verdicts(document):
+    for verdict in _verdicts(document, size):
         found.append(verdict)
         if len(found) == MAX_VERDICTS:
             break
     return found
 
 
-def _verdicts(document: bytes | str | dict[str, Any] | list[Any]) -> Iterator[Verdict]:
+def verdicts_of_all(documents: Iterable[bytes]) -> list[tuple[str, Verdict]]:
+    """The same of each of some documents, with its id; at most MAX_VERDICTS_OF_ALL."""
+    found: list[tuple[str, Verdict]] = []
+    for data in documents:
+        try:
+            content = _parsed(data)
+        except (ValueError, RecursionError):
+            content = None
+        id = str(content.get("id", "")) if isinstance(content, dict) else ""
+        of_one = verdicts(content, len(data)) if isinstance(content, dict) else verdicts(data)
+        found.extend((id, verdict) for verdict in of_one)
+        if len(found) >= MAX_VERDICTS_OF_ALL:
+            break
+    return found[:MAX_VERDICTS_OF_ALL]
+
+
+def _verdicts(
+    document: bytes | str | dict[str, Any] | list[Any], received: int | None
+) -> Iterator[Verdict]:
     if isinstance(document, (bytes, str)):
         data = document if isinstance(document, bytes) else document.encode(errors="surrogatepass")
         try:
@@ -69,8 +95,9 @@ def _verdicts(document: bytes | str | dict[str, Any] | list[Any]) -> Iterator[Ve
         except (ValueError, RecursionError) as error:
             yield Verdict("not JSON", "", REJECTS, f"it can't be read as JSON in UTF-8: {error}")
             return
+        received = len(data)
     else:
-        content, data = document, encode(document)
+        content = document
     whole = content if isinstance(content, list) else [content]
     for number, each in enumerate(whole):
         path = f"[{number}]" if isinstance(content, list) else ""
@@ -79,7 +106,7 @@ def _verdicts(document: bytes | str | dict[str, Any] | list[Any]) -> Iterator[Ve
                 "wrong type", path, REJECTS, f"a document is an object, not {_kind(each)}"
             )
             continue
-        size = len(data) if each is content else len(encode(each))
+        size = len(encode(each)) if each is not content or received is None else received
         if size > MAX_DOCUMENT_BYTES:
             yield Verdict(
                 "too large",

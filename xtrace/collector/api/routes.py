@@ -14,7 +14,8 @@ from .. import otlp
 from ..ingest import NO_ROOM
 from ..metrics import CONTENT_TYPE
 from ..occupant import PROGRAM
-from .errors import ApiError
+from ..validation import MAX_VERDICTS_OF_ALL, verdicts_of_all
+from .errors import ApiError, not_found
 from .http import careful, received
 from .replies import reply
 
@@ -38,6 +39,7 @@ POST /v1/traces  OpenTelemetry (OTLP), JSON or protobuf
 GET  /metrics    for Prometheus
 GET  /health     for probes
 GET  /api/v1/stats  what was received, stored, malformed and dropped
+GET  /api/v1/traces/TRACE_ID/verdicts  what X-Ray would reject or change of a trace, and why
 GET  /api/v1/alarms  the states of the alarms, and how they changed
 """
 
@@ -70,6 +72,10 @@ def routes(
     async def show_alarms(request: Request) -> Response:
         return reply(await run_in_threadpool(alarms))
 
+    async def show_verdicts(request: Request) -> Response:
+        trace_id = request.path_params["trace_id"]
+        return reply(await run_in_threadpool(_verdicts, service, trace_id))
+
     async def show_metrics(request: Request) -> Response:
         return Response(await run_in_threadpool(metrics.render), media_type=CONTENT_TYPE)
 
@@ -79,8 +85,23 @@ def routes(
         Route("/metrics", careful(show_metrics)),
         Route("/api/v1/stats", careful(show_stats)),
         Route("/api/v1/alarms", careful(show_alarms)),
+        Route("/api/v1/traces/{trace_id:path}/verdicts", careful(show_verdicts)),
         Route("/v1/traces", careful(_otlp(service.ingest)), methods=["POST"]),
     ]
+
+
+def _verdicts(service: Service, trace_id: str) -> dict[str, Any]:
+    """What X-Ray would say of the documents of a trace."""
+    documents = service.store.raw(trace_id)
+    if not documents:
+        raise not_found(f"No trace {trace_id[:250]!r} is stored.", trace_id[:250])
+    found = verdicts_of_all(documents)
+    return {
+        "trace_id": trace_id,
+        "documents": len(documents),
+        "verdicts": [{"document": id, **verdict._asdict()} for id, verdict in found],
+        "complete": len(found) < MAX_VERDICTS_OF_ALL,
+    }
 
 
 def _otlp(ingest: Ingest) -> Callable[[Request], Any]:
