@@ -47,7 +47,6 @@ def test_a_statement_is_a_subsegment_of_its_database(tmp_path, traces, connect):
         "url": f"sqlite:///{path}",
         "database_type": "SQLite",
         "database_version": sqlite3.sqlite_version,
-        "driver_version": "sqlite3",
         "sanitized_query": "select ?, ?",
     }
 

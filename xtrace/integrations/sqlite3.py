@@ -57,7 +57,6 @@ def _describe(path: Any) -> Database:
             "url": f"sqlite:///{location}",
             "database_type": "SQLite",
             "database_version": sqlite3.sqlite_version,
-            "driver_version": "sqlite3",
         },
     )
 
