@@ -52,8 +52,7 @@ THROTTLING_CODES = frozenset(
     )
 )
 
-# Calls that tracing itself makes.
-_OWN_CALLS = frozenset(
+OWN_CALLS = frozenset(
     (
         "GetSamplingRules",
         "GetSamplingStatisticSummaries",
@@ -62,6 +61,7 @@ _OWN_CALLS = frozenset(
         "PutTraceSegments",
     )
 )
+"""Operations of X-Ray by which tracing itself works."""
 
 _NOT_MODIFIED = 304
 
@@ -90,7 +90,7 @@ def begin(
         plan = service.plans.get(operation)
         if plan is None:
             plan = _plan(service, operation)
-        if not plan.is_recorded or (recorder.excluded_urls and _is_excluded(client)):
+        if recorder.excluded_urls and _is_excluded(client):
             return None
         call = Call(service.name, parent, parent.segment, "aws")
         call.layer = AWS
@@ -162,6 +162,12 @@ def add_header(request: Any) -> None:
 _EVERYWHERE = ("*",)
 
 
+def is_own_call(client: Any) -> bool:
+    """Whether one of OWN_CALLS is to X-Ray indeed."""
+    prefix: str = client._service_model.endpoint_prefix
+    return prefix == "xray"
+
+
 # -- and back ----------------------------------------------------------------------------------
 
 
@@ -183,7 +189,8 @@ def returned(call: Call, response: Any) -> None:
         metadata = response.get("ResponseMetadata")
         if metadata is not None:
             more["http"] = {"response": {"status": metadata["HTTPStatusCode"]}}
-            aws["request_id"] = metadata.get("RequestId")
+            if "RequestId" in metadata:
+                aws["request_id"] = metadata["RequestId"]
             if metadata.get("RetryAttempts"):
                 aws["retries"] = metadata["RetryAttempts"]
             if "HostId" in metadata:
@@ -279,10 +286,9 @@ class _Plan:
     the account it belongs to.
     """
 
-    __slots__ = ("is_recorded", "request", "resource", "response")
+    __slots__ = ("request", "resource", "response")
 
-    def __init__(self, is_recorded: bool, request: str, response: str) -> None:
-        self.is_recorded = is_recorded
+    def __init__(self, request: str, response: str) -> None:
         self.request = [_item(text) for text in request.split()]
         self.response = [_item(text) for text in response.split()]
         names = [name for name, _, read in self.request if read is None]
@@ -331,8 +337,7 @@ def _plan(client: _Client, operation: str) -> _Plan:
     for key in ((client.name, "*"), (client.name, operation)):
         more = _added.get(key, ("", ""))
         request, response = f"{request} {more[0]}", f"{response} {more[1]}"
-    is_recorded = not (client.name == "xray" and operation in _OWN_CALLS)
-    return client.plans.setdefault(operation, _Plan(is_recorded, request, response))
+    return client.plans.setdefault(operation, _Plan(request, response))
 
 
 def record_parameters(

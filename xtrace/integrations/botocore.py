@@ -9,7 +9,17 @@ from __future__ import annotations
 from functools import wraps
 
 from ..default import recorder
-from ._aws import add_header, begin, failed, record_parameters, returned, tried, with_trace
+from ._aws import (
+    OWN_CALLS,
+    add_header,
+    begin,
+    failed,
+    is_own_call,
+    record_parameters,
+    returned,
+    tried,
+    with_trace,
+)
 from ._messaging import CARRIERS
 
 TYPE_CHECKING = False
@@ -29,6 +39,9 @@ def patch(patcher: Patcher) -> None:
     original_request = BaseClient._make_request
 
     def _make_api_call(self: Any, operation_name: Any, api_params: Any) -> Any:
+        if operation_name in OWN_CALLS and is_own_call(self):
+            with recorder.attach(None):  # the layers below are silent, too
+                return original(self, operation_name, api_params)
         parent = recorder._get_current()
         call = None if parent is None else begin(self, parent, operation_name, api_params)
         if operation_name in CARRIERS:
