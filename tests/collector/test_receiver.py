@@ -81,7 +81,7 @@ def test_a_port_that_is_taken_is_an_error():
     first = Receiver(("127.0.0.1", 0), lambda documents: None)
     with pytest.raises(OSError, match="in use"):
         Receiver(first.endpoint, lambda documents: None)
-    first._socket.close()
+    first.stop()
 
 
 def test_what_is_no_document_is_shown_to_whoever_wants_to_know():

@@ -98,6 +98,33 @@ def test_the_oldest_traces_make_room(where, path):
         check_trimmed(store, contents, kept)
 
 
+@pytest.mark.parametrize("where", ["memory", "file"])
+def test_names_go_with_the_last_trace_that_has_them(where, path, monkeypatch):
+    monkeypatch.setattr(writer, "SECONDS_BETWEEN_NODES", 0)
+    contents = [{**large(n), "name": f"service-{n:03}"} for n in range(300)]
+    contents[299]["name"] = contents[0]["name"]  # an old trace's name in a new one
+    with opened(":memory:" if where == "memory" else path, max_bytes=1_000_000) as store:
+        put(store, *contents[:100])
+        put(store, *contents[100:])
+        eventually(lambda: store.size().bytes <= 1_000_000)
+        store._writer.run(lambda _: None)  # what trims has ended
+        kept = {store.traces([id])[0].root.name for id in found(store, ALWAYS, limit=1000)}
+        assert 10 < len(kept) < 250
+        assert contents[0]["name"] in kept
+        assert set(store.vocabulary("name", limit=1000)) == kept
+
+        def count(table):
+            return store._writer.run(lambda c: c.execute(f"select count(*) from {table}"))
+
+        (nodes,), (subjects,) = count("nodes").fetchone(), count("subjects").fetchone()
+        assert nodes == 2 * len(kept)  # with clients
+        assert subjects == 2 * len(kept)  # and edges from them
+        put(store, {**contents[5], "trace_id": id_of(1000)})
+        assert contents[5]["name"] in store.vocabulary("name", limit=1000)
+        ends = {(r.subject[0], sum(r.counts)) for r in store.graph(ALWAYS) if r.received}
+        assert (contents[5]["name"], 1) in ends
+
+
 def test_traces_go_when_they_are_old(path):
     contents = [at(number, NOON + number) for number in range(200)]
     with opened(path, max_age=0.5) as store:

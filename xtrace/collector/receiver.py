@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+from selectors import EVENT_READ, DefaultSelector
 from threading import Thread
 
 TYPE_CHECKING = False
@@ -24,9 +25,6 @@ _MEMINFO_DROPS = 8
 
 MAX_BATCH = 500
 """Documents handed on at once."""
-
-SECONDS_BETWEEN_LOOKS = 0.2
-"""How long the socket is waited for before a stop is noticed."""
 
 
 class Receiver:
@@ -53,7 +51,8 @@ class Receiver:
         except OSError:
             self._socket.close()
             raise
-        self._socket.settimeout(SECONDS_BETWEEN_LOOKS)
+        self._socket.setblocking(False)
+        self._woken, self._waker = socket.socketpair()
         self.endpoint: tuple[str, int] = self._socket.getsockname()[:2]
         # What the kernel gave; Linux counts its own overhead in it.
         self.buffer_bytes: int = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
@@ -81,7 +80,10 @@ class Receiver:
         """Receive what has arrived already, hand it on, and end."""
         self._stopping = True
         if self._thread.ident is not None:
+            self._waker.send(b"\0")
             self._thread.join()
+        self._waker.close()
+        self._woken.close()
         self._final_drops = self.kernel_drops
         self._socket.close()
 
@@ -102,17 +104,17 @@ class Receiver:
     def _run(self) -> None:
         buffer = bytearray(65536)
         view = memoryview(buffer)
-        while not self._stopping:
-            try:
-                size = self._socket.recv_into(buffer)
-            except TimeoutError:
-                continue
-            self._drain([bytes(view[:size])], buffer, view)
-        self._drain([], buffer, view)
+        with DefaultSelector() as selector:
+            selector.register(self._socket, EVENT_READ)
+            selector.register(self._woken, EVENT_READ)
+            while not self._stopping:
+                selector.select()
+                self._drain(buffer, view)
+        self._drain(buffer, view)
 
-    def _drain(self, datagrams: list[bytes], buffer: bytearray, view: memoryview) -> None:
+    def _drain(self, buffer: bytearray, view: memoryview) -> None:
         """Read until the socket is empty, handing on whenever a batch is full."""
-        self._socket.setblocking(False)
+        datagrams: list[bytes] = []
         try:
             while True:
                 if len(datagrams) >= MAX_BATCH:
@@ -121,8 +123,6 @@ class Receiver:
                 datagrams.append(bytes(view[: self._socket.recv_into(buffer)]))
         except BlockingIOError:
             pass
-        finally:
-            self._socket.settimeout(SECONDS_BETWEEN_LOOKS)
         if datagrams:
             self._hand_on(datagrams)
 

@@ -23,6 +23,9 @@ SEAL_AFTER_SECONDS = 120
 """Ten minutes get rollups of their own so long after their end. What changes then is added there
 too: it costs twice, and most has arrived."""
 
+TRIM_NODES = 10_000
+"""Deleted at a time, at most."""
+
 MAX_KNOWN = 50_000
 MAX_KNOWN_ROLLUPS = 4_000
 
@@ -33,6 +36,8 @@ class Numbers:
     def __init__(self) -> None:
         self._nodes: dict[NodeKey, int] = {}
         self._subjects: dict[Subject, int] = {}
+        self._last: dict[int, int] = {}
+        self._used: dict[int, int] = {}
 
     def node(self, connection: sqlite3.Connection, key: NodeKey) -> int:
         """The number of a node, a new one if it has none."""
@@ -41,13 +46,49 @@ class Numbers:
             number = _number(
                 connection,
                 "select node_no from nodes where name = ? and type is ? and account_id is ?",
-                "insert into nodes (name, type, account_id) values (?, ?, ?)",
+                "insert into nodes (name, type, account_id, last_trace_no) values (?, ?, ?, 0)",
                 key,
             )
             if len(self._nodes) >= MAX_KNOWN:
                 self._nodes.clear()
+                self._last.clear()
             self._nodes[key] = number
         return number
+
+    def use(self, connection: sqlite3.Connection, key: NodeKey, trace_no: int) -> int:
+        """The number of a node that occurs in a trace."""
+        number = self.node(connection, key)
+        if trace_no > self._last.get(number, 0):
+            self._last[number] = self._used[number] = trace_no
+        return number
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write which traces nodes occur in."""
+        connection.executemany(
+            "update nodes set last_trace_no = max(last_trace_no, ?2) where node_no = ?1",
+            list(self._used.items()),
+        )
+        self._used.clear()
+
+    def trim(self, connection: sqlite3.Connection, oldest: int) -> None:
+        """Delete some of the nodes, and their edges, that occur only in traces before this one."""
+        connection.execute(
+            "create temp table if not exists gone (node_no integer primary key)",
+        )
+        connection.execute(
+            "insert into gone select node_no from nodes where last_trace_no < ? limit ?",
+            (oldest, TRIM_NODES),
+        )
+        for table, column in (
+            ("subjects", "target_no"),
+            ("subjects", "source_no"),
+            ("nodes", "node_no"),
+        ):
+            connection.execute(f"delete from {table} where {column} in (select node_no from gone)")
+        connection.execute("delete from gone")
+        self._nodes.clear()
+        self._subjects.clear()
+        self._last.clear()
 
     def subject(self, connection: sqlite3.Connection, subject: Subject) -> int:
         """The number of a node or edge as a subject, a new one if it has none."""

@@ -66,7 +66,8 @@ create table nodes (
     node_no integer primary key,
     name text not null,
     type text,
-    account_id text
+    account_id text,
+    last_trace_no integer not null       -- the highest of the traces that it occurs in
 );
 create index nodes_by_name on nodes (name);
 

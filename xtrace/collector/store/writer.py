@@ -67,6 +67,9 @@ TRIM_DOCUMENTS = 2_000
 TRIM_TO = 0.98
 """Trimming goes on until the store holds this share of what it may."""
 
+SECONDS_BETWEEN_NODES = 10.0
+"""At least, between two searches for nodes that occur in no trace any more."""
+
 MUCH_OVER = 1.05
 """From this share on it takes more time: more comes than goes."""
 
@@ -155,6 +158,8 @@ class Writer:
         self._suspect: str | None = None
         self._hopeless: set[str] = set()
         self._trimming = False
+        self._nodes_to_trim = True
+        self._nodes_trimmed = float("-inf")
 
         self.taken = 0
         self.stored = 0
@@ -550,18 +555,17 @@ class Writer:
         for table in _DERIVED_TABLES if again else ():
             connection.executemany(f"delete from {table} where trace_no = ?", again)
         traces, parts, calls, annotations, values, links, kept = [], [], [], [], [], [], []
-        node = self._numbers.node
+        use = self._numbers.use
         for active, derived in compiled:
             number = active.trace_no
-            root = None if derived.root is None else node(connection, derived.root)
+            root = None if derived.root is None else use(connection, derived.root, number)
             change_no = self._count("change_no")
             traces.append((*derived.trace, root, change_no, number))
             for place, (key, row) in enumerate(derived.parts):
-                parts.append((number, place, node(connection, key), *row))
+                parts.append((number, place, use(connection, key, number), *row))
             for place, (source, target, row) in enumerate(derived.calls):
-                calls.append(
-                    (number, place, node(connection, source), node(connection, target), *row)
-                )
+                ends = (use(connection, end, number) for end in (source, target))
+                calls.append((number, place, *ends, *row))
             for place, annotation in enumerate(derived.annotations):
                 annotations.append((number, place, *annotation))
             for value in derived.values:
@@ -570,6 +574,7 @@ class Writer:
                 links.append((number, place, *link))
             kept.append((number, derived.summary, derived.packed))
             active.compiled = True
+        self._numbers.write(connection)
         new = (seen for _, derived in compiled for seen in derived.observations)
         self._rollups.add(connection, change(old, new))
         connection.executemany(_UPSERT_TRACE, traces)
@@ -596,7 +601,16 @@ class Writer:
                 self._rollups.write(connection)
                 self._write_counters(connection)
             if not went:
-                return
+                break
+            self._nodes_to_trim = True
+        now = time.monotonic()
+        if self._nodes_to_trim and now >= self._nodes_trimmed + SECONDS_BETWEEN_NODES:
+            with self._transaction() as connection:
+                oldest = connection.execute("select min(trace_no) from traces").fetchone()[0]
+                none = self._counters.get("trace_no", 0) + 1
+                self._numbers.trim(connection, none if oldest is None else oldest)
+            self._nodes_trimmed = now
+            self._nodes_to_trim = False
 
     def _is_little_over(self) -> bool:
         if self._max_bytes is None:
