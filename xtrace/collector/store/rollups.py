@@ -46,7 +46,7 @@ class Numbers:
             number = _number(
                 connection,
                 "select node_no from nodes where name = ? and type is ? and account_id is ?",
-                "insert into nodes (name, type, account_id, last_trace_no) values (?, ?, ?, 0)",
+                "insert into nodes (name, type, account_id) values (?, ?, ?)",
                 key,
             )
             if len(self._nodes) >= MAX_KNOWN:

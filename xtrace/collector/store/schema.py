@@ -67,7 +67,7 @@ create table nodes (
     name text not null,
     type text,
     account_id text,
-    last_trace_no integer not null       -- the highest of the traces that it occurs in
+    last_trace_no integer not null default 0  -- the highest of the traces that it occurs in
 );
 create index nodes_by_name on nodes (name);
 
