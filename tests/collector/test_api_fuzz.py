@@ -183,10 +183,24 @@ def check(client, operation, content):
     assert "Traceback" not in said["message"]
 
 
+def examples_of(shape):
+    """How many to try: the more, the more there is in a request."""
+    return min(60, 15 + 5 * members_of(shape))
+
+
+def members_of(shape):
+    """How many values a request can hold, each list and map with one item."""
+    if isinstance(shape, Members):
+        return sum(map(members_of, shape.members.values()))
+    if isinstance(shape, Many):
+        return 1 + members_of(shape.item)
+    return 1
+
+
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=lambda operation: operation.name)
 def test_no_request_makes_an_operation_fail(client, operation, caplog):
     @settings(
-        max_examples=60,
+        max_examples=examples_of(operation.input),
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )

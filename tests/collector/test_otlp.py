@@ -1029,27 +1029,30 @@ values = st.recursive(
             st.lists(st.tuples(texts, inner), max_size=3),
         )
     ),
-    max_leaves=5,
+    max_leaves=3,
 )
 listed = st.builds(
     lambda names: {"array_value": {"values": [{"string_value": name} for name in names]}},
     st.lists(st.sampled_from(NAMES) | texts, max_size=5),
 )
-attributes = st.lists(
-    st.builds(lambda key, held: {"key": key, "value": held}, st.sampled_from(NAMES) | texts, values)
-    | st.builds(lambda held: {"key": "aws.xray.annotations", "value": held}, listed),
-    max_size=8,
-)
+attribute = st.builds(
+    lambda key, held: {"key": key, "value": held}, st.sampled_from(NAMES) | texts, values
+) | st.builds(lambda held: {"key": "aws.xray.annotations", "value": held}, listed)
+attributes = st.lists(attribute, max_size=8)
+few_attributes = st.lists(attribute, max_size=2)
 span_ids = st.sampled_from([b"", bytes(8), b"\x01" * 8, b"\x02" * 8, b"short"])
 trace_ids = st.sampled_from([b"\x05" * 16, b"\x06" * 16]) | st.binary(max_size=16)
 times = st.integers(START - 10**12, START + 10**12) | st.sampled_from([0, 2**64 - 1])
 links = st.builds(
-    lambda t, s, a: {"trace_id": t, "span_id": s, "attributes": a}, trace_ids, span_ids, attributes
+    lambda t, s, a: {"trace_id": t, "span_id": s, "attributes": a},
+    trace_ids,
+    span_ids,
+    few_attributes,
 )
 events = st.builds(
     lambda name, a: {"name": name, "attributes": a},
     st.sampled_from(["exception", "HTTP request failure", "message"]),
-    attributes,
+    few_attributes,
 )
 spans = st.fixed_dictionaries(
     {
@@ -1062,7 +1065,7 @@ spans = st.fixed_dictionaries(
         "end_time_unix_nano": times,
         "attributes": attributes,
         "events": st.lists(events, max_size=2),
-        "links": st.lists(links, max_size=2),
+        "links": st.lists(links, max_size=1),
         "status": st.fixed_dictionaries({"code": st.integers(0, 2), "message": texts}),
     }
 )
