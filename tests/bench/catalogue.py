@@ -286,6 +286,18 @@ WORKLOADS = (
         )
     ),
     Workload(
+        "botocore",
+        "botocore, DynamoDB GetItem",
+        "what tracing adds to a call of botocore's client to a server on the loopback, which always "
+        "answers the same item; ten to a segment, traced minus untraced in turn",
+        (
+            Part("botocore_traced", per=10, datagrams=1),
+            Part("botocore_untraced", per=10, datagrams=1),
+        ),
+        (Bar(0.45),),
+        figure=added,
+    ),
+    Workload(
         "starlette-sampled",
         "Starlette request, sampled",
         "what tracing adds to a call of the ASGI application by its middleware, without a server: "

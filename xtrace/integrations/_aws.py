@@ -90,7 +90,7 @@ def begin(
         plan = service.plans.get(operation)
         if plan is None:
             plan = _plan(service, operation)
-        if recorder.excluded_urls and _is_excluded(client):
+        if not plan.is_recorded or (recorder.excluded_urls and _is_excluded(client)):
             return None
         call = Call(service.name, parent, parent.segment, "aws")
         call.layer = AWS
@@ -246,11 +246,35 @@ def _answer(error: BaseException) -> Any:
 
 
 def _describe_failure(call: Call, error: BaseException) -> None:
+    """Record why a call has reached no service. What isn't about connections may quote parameters:
+    a client that can't make a request of them says so, with the value.
+    """
     call._stopped_by(error)
-    if type(error).__name__ == "ParamValidationError" and recorder.redact:
-        cause = call.cause
-        if isinstance(cause, dict):
-            cause["exceptions"][0]["message"] = _without_values(str(error))
+    cause = call.cause
+    if recorder.redact and isinstance(cause, dict):
+        each: BaseException | None = error
+        while each is not None and _tells_no_values(each):
+            each = each.__cause__ or each.__context__
+        if each is not None:
+            is_report = type(error).__name__ == _REPORT
+            message = _without_values(str(error)) if is_report else _LEFT_OUT
+            for described in cause["exceptions"]:
+                described["message"] = message
+
+
+def _tells_no_values(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return True
+    kind = type(error)
+    library = kind.__module__.partition(".")[0]
+    return library in _LIBRARIES and kind.__name__ != _REPORT
+
+
+_REPORT = "ParamValidationError"
+_LEFT_OUT = "(left out, for it may quote parameters)"
+_LIBRARIES = frozenset(
+    ("aiobotocore", "aiohttp", "botocore", "h11", "httpcore", "httpx", "urllib3")
+)
 
 
 def tried(context: Any) -> None:
@@ -286,9 +310,10 @@ class _Plan:
     the account it belongs to.
     """
 
-    __slots__ = ("request", "resource", "response")
+    __slots__ = ("is_recorded", "request", "resource", "response")
 
-    def __init__(self, request: str, response: str) -> None:
+    def __init__(self, is_recorded: bool, request: str, response: str) -> None:
+        self.is_recorded = is_recorded
         self.request = [_item(text) for text in request.split()]
         self.response = [_item(text) for text in response.split()]
         names = [name for name, _, read in self.request if read is None]
@@ -337,7 +362,8 @@ def _plan(client: _Client, operation: str) -> _Plan:
     for key in ((client.name, "*"), (client.name, operation)):
         more = _added.get(key, ("", ""))
         request, response = f"{request} {more[0]}", f"{response} {more[1]}"
-    return client.plans.setdefault(operation, _Plan(request, response))
+    is_recorded = not (client.name == "xray" and operation in OWN_CALLS)
+    return client.plans.setdefault(operation, _Plan(is_recorded, request, response))
 
 
 def record_parameters(

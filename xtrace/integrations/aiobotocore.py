@@ -23,14 +23,14 @@ def patch(patcher: Patcher) -> None:
     original_request = AioBaseClient._make_request
 
     async def _make_api_call(self: Any, operation_name: Any, api_params: Any) -> Any:
-        if operation_name in OWN_CALLS and is_own_call(self):
-            with recorder.attach(None):  # the layers below are silent, too
-                return await original(self, operation_name, api_params)
         parent = recorder._get_current()
         call = None if parent is None else begin(self, parent, operation_name, api_params)
         if operation_name in CARRIERS:
             api_params = with_trace(self, operation_name, api_params, call or parent)
         if call is None:
+            if operation_name in OWN_CALLS and is_own_call(self):
+                with recorder.attach(None):  # the layers below are silent, too
+                    return await original(self, operation_name, api_params)
             return await original(self, operation_name, api_params)
         try:
             response = await original(self, operation_name, api_params)

@@ -39,14 +39,14 @@ def patch(patcher: Patcher) -> None:
     original_request = BaseClient._make_request
 
     def _make_api_call(self: Any, operation_name: Any, api_params: Any) -> Any:
-        if operation_name in OWN_CALLS and is_own_call(self):
-            with recorder.attach(None):  # the layers below are silent, too
-                return original(self, operation_name, api_params)
         parent = recorder._get_current()
         call = None if parent is None else begin(self, parent, operation_name, api_params)
         if operation_name in CARRIERS:
             api_params = with_trace(self, operation_name, api_params, call or parent)
         if call is None:
+            if operation_name in OWN_CALLS and is_own_call(self):
+                with recorder.attach(None):  # the layers below are silent, too
+                    return original(self, operation_name, api_params)
             return original(self, operation_name, api_params)
         try:
             response = original(self, operation_name, api_params)

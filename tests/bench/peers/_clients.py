@@ -70,6 +70,42 @@ class Clients:
         return clock() - begin
 
 
+class Botocore(Clients):
+    """The same with a call of AWS's API."""
+
+    def botocore_traced(self, times: int) -> float:
+        self._set("botocore", True)
+        return self._gets(times)
+
+    def botocore_untraced(self, times: int) -> float:
+        self._set("botocore", False)
+        return self._gets(times)
+
+    @cached_property
+    def _dynamodb(self) -> Any:
+        import botocore.session
+
+        return botocore.session.Session().create_client(
+            "dynamodb",
+            region_name="eu-west-1",
+            endpoint_url=self._url.partition("/items")[0],
+            aws_access_key_id="AKIDEXAMPLE",
+            aws_secret_access_key="wJalrXUtnFEMI",
+        )
+
+    def _gets(self, times: int) -> float:
+        get = self._dynamodb.get_item
+        key = {"id": {"S": "o-17"}}
+        with self.in_segment():
+            get(TableName="orders", Key=key)
+        begin = clock()
+        for _ in range(times):
+            with self.in_segment():
+                for _ in range(REQUESTS):
+                    get(TableName="orders", Key=key)
+        return clock() - begin
+
+
 class AllClients(Clients):
     """The same with httpx and aiohttp."""
 

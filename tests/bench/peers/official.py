@@ -13,7 +13,7 @@ from aws_xray_sdk.core.sampling.local.sampler import LocalSampler
 from aws_xray_sdk.ext.util import inject_trace_header
 
 from . import SERVICE, TRACE_HEADER, clock
-from ._clients import Clients
+from ._clients import Botocore
 from ._xray import XRayPeer
 
 
@@ -24,7 +24,7 @@ class _Unsent:
         entity.serialize()
 
 
-class Peer(Clients, XRayPeer):
+class Peer(Botocore, XRayPeer):
     """The official SDK."""
 
     def __init__(self) -> None:
@@ -78,17 +78,28 @@ class Peer(Clients, XRayPeer):
         return self.recorder.in_segment("shop")
 
     def trace(self, library: str, on: bool) -> None:
-        import requests  # the only library that it gives back, by hand
+        # Of these it gives none back: by hand.
+        if library == "requests":
+            import requests
 
-        names = ("request", "prepare_request")
-        if on and not self._patched:
+            places = [(requests.Session, "request"), (requests.Session, "prepare_request")]
+        else:
+            import botocore.client
+            import botocore.endpoint
+
+            places = [
+                (botocore.client.BaseClient, "_make_api_call"),
+                (botocore.endpoint.Endpoint, "prepare_request"),
+            ]
+        if on and library not in self._patched:
             patch([library])
-            self._patched = {name: vars(requests.Session)[name] for name in names}
-        for name in names:
-            patched = self._patched[name]
-            setattr(requests.Session, name, patched if on else patched.__wrapped__)
+            self._patched[library] = [vars(owner)[name] for owner, name in places]
+        for (owner, name), patched in zip(places, self._patched[library], strict=True):
+            setattr(owner, name, patched if on else patched.__wrapped__)
 
-    _patched: dict[str, Any] = {}
+    @cached_property
+    def _patched(self) -> dict[str, list[Any]]:
+        return {}
 
     def header(self, times: int) -> float:
         recorder = self.recorder

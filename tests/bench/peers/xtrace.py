@@ -12,7 +12,7 @@ from xtrace.sampling.local import LocalSampler
 
 from . import NOT_SAMPLED, SERVICE, TRACE_HEADER, clock
 from ._asgi import UntracedStarlette, asgi_scope, serve_asgi, starlette_application
-from ._clients import AllClients
+from ._clients import AllClients, Botocore
 from ._xray import XRayPeer
 
 # Open entities beyond this are forgotten, which is not what is measured here.
@@ -26,7 +26,7 @@ class _Unsent(Emitter):
         pass
 
 
-class Peer(AllClients, UntracedStarlette, XRayPeer):
+class Peer(AllClients, Botocore, UntracedStarlette, XRayPeer):
     """xtrace."""
 
     def __init__(self) -> None:
