@@ -96,8 +96,6 @@ class Botocore(Clients):
     def _gets(self, times: int) -> float:
         get = self._dynamodb.get_item
         key = {"id": {"S": "o-17"}}
-        with self.in_segment():
-            get(TableName="orders", Key=key)
         begin = clock()
         for _ in range(times):
             with self.in_segment():

@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 FOLDER = ROOT / ".venv-aioboto3"
 REQUIREMENTS = HERE / "requirements-aio.txt"
+FILES = [HERE / f"test_{name}.py" for name in ("contract", "messages", "pynamodb")]
 BIN = "Scripts" if os.name == "nt" else "bin"
 
 
@@ -35,7 +36,17 @@ def python():
 @pytest.mark.skipif(find_spec("aioboto3") is not None, reason="this is that environment")
 def test_in_their_own_environment(python):
     run = subprocess.run(
-        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", HERE],
+        [
+            python,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-k",
+            "aioboto3 or pynamodb",
+            *FILES,
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
