@@ -75,6 +75,7 @@ def test_what_has_arrived_before_a_stop_is_handed_on():
     receiver.start()
     receiver.stop()
     assert len(taken) == 50
+    receiver.stop()  # nothing more
 
 
 def test_a_port_that_is_taken_is_an_error():

@@ -77,7 +77,9 @@ class Receiver:
         self._thread.start()
 
     def stop(self) -> None:
-        """Receive what has arrived already, hand it on, and end."""
+        """Receive what has arrived already, hand it on, and end. May be called again."""
+        if self._stopping:
+            return
         self._stopping = True
         if self._thread.ident is not None:
             self._waker.send(b"\0")
