@@ -188,7 +188,8 @@ def returned(call: Call, response: Any) -> None:
                 aws[key] = value if read is None else read(value)
         metadata = response.get("ResponseMetadata")
         if metadata is not None:
-            more["http"] = {"response": {"status": metadata["HTTPStatusCode"]}}
+            if "HTTPStatusCode" in metadata:  # botocore's Stubber may answer without
+                more["http"] = {"response": {"status": metadata["HTTPStatusCode"]}}
             if "RequestId" in metadata:
                 aws["request_id"] = metadata["RequestId"]
             if metadata.get("RetryAttempts"):

@@ -98,3 +98,16 @@ def test_a_resource_is_a_client_too(boto, moto, traces):
         list(resource.tables.all())
     resource.meta.client.close()
     assert operations(traces) == ["ListTables"]
+
+
+def test_botocores_stubber_may_answer(boto, stub, traces):
+    from botocore.stub import Stubber
+
+    client = boto("dynamodb", stub.url)
+    with Stubber(client) as stubber:
+        stubber.add_response("list_tables", {"TableNames": ["teas"], "ResponseMetadata": {}})
+        with xtrace.in_segment():
+            client.list_tables()
+    (call,) = traces.subsegments
+    assert call["aws"]["table_count"] == 1
+    assert "http" not in call
