@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEMO := .venv-demo
 REQUIREMENTS := tests/requirements.txt
 
 .DEFAULT_GOAL := help
@@ -12,20 +13,33 @@ REQUIREMENTS := tests/requirements.txt
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-# A Debian without python3-venv can make no environment; root can install it.
-$(VENV)/ready: $(REQUIREMENTS) pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-		{ echo "xtrace needs Python 3.10 or newer; choose one with: make PYTHON=python3.11"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { apt-get -qq update && apt-get -qq install -y python3-venv; } \
-		|| { echo "python3 can't make virtual environments; install python3-venv"; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+# Make an empty virtual environment. A Debian without python3-venv can make none; root can install it.
+define environment
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	{ echo "xtrace needs Python 3.10 or newer; choose one with: make PYTHON=python3.11"; exit 1; }
+@$(PYTHON) -m venv $(1) >/dev/null 2>&1 || { apt-get -qq update && apt-get -qq install -y python3-venv; } \
+	|| { echo "python3 can't make virtual environments; install python3-venv"; exit 1; }
+@$(PYTHON) -m venv $(1)
+endef
+
+$(VENV)/ready: $(REQUIREMENTS) tests/packages.txt pyproject.toml
+	$(call environment,$(VENV))
+	@$(PYTHON) tests/support/packages.py
 	@echo "Installing the development environment into $(VENV) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r $(REQUIREMENTS)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-demo: $(VENV)/ready  ## two services, a collector, twenty requests, and their traces
-	@$(BIN)/python examples/quickstart/demo.py
+# The demo needs a fraction of that, and should be on the screen within a minute.
+$(DEMO)/ready: $(REQUIREMENTS) examples/requirements.txt pyproject.toml
+	$(call environment,$(DEMO))
+	@echo "Installing what the demo needs into $(DEMO) ..."
+	@$(DEMO)/bin/python -m pip install -q --disable-pip-version-check -c $(REQUIREMENTS) \
+		-r examples/requirements.txt -e '.[aws,collector,fast]'
+	@touch $@
+
+demo: $(DEMO)/ready  ## two services, a collector, twenty requests, and their traces
+	@$(DEMO)/bin/python examples/quickstart/demo.py
 
 test: check unit interpreters versions  ## everything that CI runs
 
