@@ -10,6 +10,8 @@ import jsonschema_rs
 import pytest
 from hypothesis import settings
 
+from tests import servers
+from tests.servers.fixtures import mariadb, memcached, postgresql, rabbitmq, redis_server
 from xtrace import emitters, faults
 from xtrace.emitters import udp
 from xtrace.packing import pack
@@ -20,7 +22,7 @@ from xtrace.testing import Traces
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["traces"]
+__all__ = ["mariadb", "memcached", "postgresql", "rabbitmq", "redis_server", "traces"]
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("xtrace", deadline=None)
@@ -28,6 +30,14 @@ settings.load_profile("xtrace")
 
 SCHEMA = json.loads(Path(__file__).with_name("segment.schema.json").read_text())
 validator = jsonschema_rs.validator_for(SCHEMA)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    servers.begin_run()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    servers.end_run()
 
 
 @pytest.fixture(autouse=True)
