@@ -11,7 +11,14 @@ import sys
 import pytest
 
 from xtrace import cause
-from xtrace.cause import MAX_EXCEPTIONS, MAX_MESSAGE_CHARS, describe, frames, is_failure
+from xtrace.cause import (
+    MAX_EXCEPTIONS,
+    MAX_MESSAGE_CHARS,
+    describe,
+    frames,
+    is_failure,
+    redact_messages,
+)
 
 
 class Group(Exception):
@@ -430,3 +437,42 @@ def test_what_has_no_room_is_not_referred_to(recorder, sent):
 
 def test_frames_of_xtrace_are_told_by_their_path():
     assert os.path.dirname(cause.__file__) + os.sep == cause._PACKAGE
+
+
+# -- messages that quote -----------------------------------------------------------------------
+
+
+class Refused(Exception):
+    pass
+
+
+class Duplicate(Refused):
+    pass
+
+
+def messages(error, **options):
+    return [entry.get("message") for entry in describe(error, 0, **options)["exceptions"]]
+
+
+def test_the_messages_of_a_class_and_of_its_subclasses_are_made_by_a_function():
+    undo = redact_messages(Refused, lambda error: "refused")
+    undo_nearer = redact_messages(Duplicate, lambda error: "duplicate")
+    try:
+        behind = KeyError("own")
+        behind.__cause__ = Refused("secret")
+        assert messages(behind) == ["'own'", "refused"]
+        assert messages(Duplicate("secret")) == ["duplicate"]
+        assert messages(Duplicate("secret"), redact=False) == ["secret"]
+        undo_nearer()
+        assert messages(Duplicate("secret")) == ["refused"]
+    finally:
+        undo()
+    assert messages(Refused("as it is")) == ["as it is"]
+
+
+def test_a_message_that_cant_be_made_is_left_out():
+    undo = redact_messages(Refused, lambda error: error.nothing)
+    try:
+        assert messages(Refused("secret")) == [None]
+    finally:
+        undo()

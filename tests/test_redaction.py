@@ -199,3 +199,19 @@ def test_a_url_has_no_credentials_query_or_fragment(value, shown):
 )
 def test_credentials_alone_can_be_taken_out(value, shown):
     assert without_credentials(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("unknown command 'a', with args beginning with: 'b' 'c'", "unknown command '?'"),
+        ('no key "it\'s" in `x`.', 'no key "?".'),
+        ("it's off, can't write", "it's off, can't write"),
+        ("no end: 'abc", "no end: '?'"),
+        ("lines 'a\nb' gone", "lines '?' gone"),
+        ("nothing quoted", "nothing quoted"),
+        ("", ""),
+    ],
+)
+def test_what_a_message_quotes_is_left_out(message, expected):
+    assert redaction.quotations(message) == expected

@@ -13,6 +13,7 @@ from . import ids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Any
 
@@ -33,18 +34,43 @@ _cause, _context, _suppress_context, _traceback = (
 )
 
 
-def describe(error: BaseException, max_frames: int, remote: bool = False) -> dict[str, Any]:
+_redactors: dict[type[BaseException], Callable[[Any], str]] = {}
+
+
+def redact_messages(kind: type[BaseException], message: Callable[[Any], str]) -> Callable[[], None]:
+    """Have the messages of exceptions of a class, and of its subclasses, made by a function: those of
+    many libraries quote what the application has sent. Gives what ends that.
+
+    message: gives, of such an exception, what may be recorded. Of a class's bases the nearest counts.
+    """
+    before = _redactors.get(kind)
+    _redactors[kind] = message
+
+    def undo() -> None:
+        if _redactors.get(kind) is message:
+            if before is None:
+                del _redactors[kind]
+            else:
+                _redactors[kind] = before
+
+    return undo
+
+
+def describe(
+    error: BaseException, max_frames: int, remote: bool = False, redact: bool = True
+) -> dict[str, Any]:
     """The `cause` object of an exception: {"working_directory", "exceptions": [...]}.
 
     The first entry is the exception itself; an entry's `cause` is the id of the one behind it.
     max_frames: stack frames kept for each exception, 0 for none.
     remote: the exception was raised by a called service, not here.
+    redact: False: messages are recorded as they are.
     """
     exceptions: list[dict[str, Any]] = []
     found = _with_all_behind(error)
     entries: dict[int, dict[str, Any]] = {}
     for each, child in found[:MAX_EXCEPTIONS]:
-        entry = entries[id(each)] = _entry(each, max_frames)
+        entry = entries[id(each)] = _entry(each, max_frames, redact)
         if remote:
             entry["remote"] = True
         if child is not None:
@@ -86,9 +112,9 @@ def _members(error: BaseException) -> tuple[BaseException, ...]:
         return ()
 
 
-def _entry(error: BaseException, max_frames: int) -> dict[str, Any]:
+def _entry(error: BaseException, max_frames: int, redact: bool) -> dict[str, Any]:
     entry: dict[str, Any] = {"id": ids.segment_id(), "type": type(error).__name__}
-    message = _message(error)
+    message = _message(error, redact)
     if message:
         entry["message"] = message
     stack, truncated = frames(_traceback(error), max_frames)
@@ -99,14 +125,22 @@ def _entry(error: BaseException, max_frames: int) -> dict[str, Any]:
     return entry
 
 
-def _message(error: BaseException) -> str:
+def _message(error: BaseException, redact: bool) -> str:
     try:
-        message = str(error)
+        redactor = _redactor_of(type(error)) if redact and _redactors else None
+        message = str(error) if redactor is None else redactor(error)
     except Exception:
         return ""
     if len(message) > MAX_MESSAGE_CHARS:
         return message[:MAX_MESSAGE_CHARS] + "…"
     return message
+
+
+def _redactor_of(kind: type[BaseException]) -> Callable[[Any], str] | None:
+    for base in kind.__mro__:
+        if base in _redactors:
+            return _redactors[base]
+    return None
 
 
 def frames(traceback: TracebackType | None, most: int) -> tuple[list[dict[str, Any]], int]:

@@ -725,7 +725,8 @@ class Segment(Entity):
         if seen is not None:
             # The exception itself is kept beside its id, so id() can't name a later one.
             return before if isinstance(before, dict) else seen[1]
-        described = cause.describe(error, self._owner.max_trace_back, remote)
+        owner = self._owner
+        described = cause.describe(error, owner.max_trace_back, remote, owner.redact)
         found = described
         if isinstance(before, dict) and isinstance(before.get("exceptions"), list):
             found = before

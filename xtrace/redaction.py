@@ -205,6 +205,19 @@ _OPERATORS = frozenset(
 )
 
 
+# What isn't the apostrophe of a word; from there to the last quotation mark, whatever quotes are in it.
+_QUOTED = re.compile(r"""(?<!\w)(['"`])(?:.*['"`](?!\w)|.*)""", re.DOTALL)
+
+
+def quotations(message: str) -> str:
+    """The message of an error with "?" for what it quotes: "unknown command '?'".
+
+    From the first quotation mark to the last, as nobody can tell what a value with such marks in it
+    ends with.
+    """
+    return _QUOTED.sub(r"\1?\1", message)
+
+
 def url(value: str) -> str:
     """The URL without user, password, query and fragment: "https://host:port/path"."""
     if "@" in value:

@@ -36,6 +36,7 @@ INTEGRATIONS = {
     "multiprocessing": "multiprocessing.pool",
     "pynamodb": "pynamodb.connection.base",
     "quart": "quart",
+    "redis": "redis",
     "requests": "requests",
     "sqlite3": "sqlite3",
     "starlette": "starlette.applications",

@@ -1,0 +1,36 @@
+"""What the tests of stores' clients share."""
+
+from __future__ import annotations
+
+import pytest
+
+import xtrace
+from xtrace.testing import recording
+
+SECRET = "s3cr3t-marked"
+"""What no document may have in it."""
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "library(name, *modes): what a test is about")
+
+
+@pytest.fixture
+def traces():
+    """What the process's recorder sends, which has a name. Nothing of it has the secret."""
+    with recording(service="shop") as traces:
+        yield traces
+        if xtrace.recorder.redact:
+            assert SECRET not in str(traces.documents)
+
+
+@pytest.fixture
+def unpatched():
+    """Nothing is patched afterwards."""
+    yield
+    xtrace.unpatch()
+
+
+async def result(value):
+    """What a client gave, sync or async."""
+    return await value if hasattr(value, "__await__") else value
