@@ -68,7 +68,8 @@ def patch(patcher: Patcher) -> None:
         of_cluster, of_pipeline = clusters.RedisCluster, clusters.ClusterPipeline
         traced(patcher, of_cluster, "execute_command", _one_of_cluster, None, _REFUSED, is_async)
         traced(patcher, of_pipeline, "execute", _many_of_cluster, _count_errors, _REFUSED, is_async)
-        patcher.wrap(clusters.NodesManager, "__init__", _name_cluster)
+    patcher.wrap(cluster.NodesManager, "__init__", _name_manager)
+    patcher.wrap(aio_cluster.RedisCluster, "__init__", _name_client)
     for kind, message in (
         (exceptions.RedisError, _message),
         (exceptions.ResponseError, _message_of_server),
@@ -93,7 +94,7 @@ def _one_of_cluster(client: Any, args: Sequence[Any], options: Any) -> Call | No
     if parent is None:
         return None
     text = _text(args) if recorder.redact else _raw(args)
-    return command(parent, _store_of_cluster(client.nodes_manager), text)
+    return command(parent, _store_of_cluster(client), text)
 
 
 def _many(pipeline: Any, args: Any, options: Any) -> Call | None:
@@ -117,16 +118,14 @@ def _many_of_cluster(pipeline: Any, args: Any, options: Any) -> Call | None:
         return None
     strategy = getattr(pipeline, "_execution_strategy", None)
     owner = pipeline if strategy is None else strategy
-    commands = getattr(owner, "_command_queue", None)
-    if commands is None:  # redis-py 5
-        found = vars(pipeline)
-        commands = found.get("command_stack", found.get("_command_stack", ()))
-    manager = getattr(pipeline, "nodes_manager", None)
-    if manager is None:
-        client = getattr(pipeline, "cluster_client", None) or pipeline._client
-        manager = client.nodes_manager
+    commands: Any = ()
+    for name in ("command_stack", "_command_stack", "_command_queue"):  # the last since redis-py 6
+        commands = getattr(owner, name, commands)
+    client = pipeline
+    for name in ("_client", "cluster_client"):  # of the async one; the former in redis-py 5
+        client = getattr(pipeline, name, client)
     is_transaction = strategy.__class__.__name__ == "TransactionStrategy"
-    store = _store_of_cluster(manager)
+    store = _store_of_cluster(client)
     return _pipeline(parent, store, [each.args for each in commands], is_transaction)
 
 
@@ -275,26 +274,40 @@ def _address(scheme: str, host: str, port: object) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def _name_cluster(original: Any, manager: Any, args: Any, kwargs: Any) -> Any:
-    """A cluster has many addresses: it is named by the one that the application knows."""
+# A cluster has many addresses: it is named by the one that the application knows, which clients
+# forget when they know the others. What keeps the name is what a client and its pipelines share.
+
+
+def _name_manager(original: Any, manager: Any, args: Any, kwargs: Any) -> Any:
     nodes = args[0] if args else kwargs.get("startup_nodes")
-    try:
-        if nodes:
-            manager._xtrace = _store_of_node(next(iter(nodes)))
-    except Exception as error:
-        faults.report("integration:redis", "A cluster is named by another address", error)
+    _name_cluster(manager, nodes)
     return original(*args, **kwargs)
 
 
-def _store_of_cluster(manager: Any) -> Store:
+def _name_client(original: Any, client: Any, args: Any, kwargs: Any) -> Any:
+    original(*args, **kwargs)
+    _name_cluster(client, client.nodes_manager.startup_nodes.values())
+
+
+def _name_cluster(keeper: Any, nodes: Any) -> None:
     try:
-        found: Store = manager._xtrace
+        if nodes:
+            keeper._xtrace = _store_of_node(next(iter(nodes)))
+    except Exception as error:
+        faults.report("integration:redis", "A cluster is named by another address", error)
+
+
+def _store_of_cluster(client: Any) -> Store:
+    manager = client.nodes_manager
+    keeper = manager if hasattr(manager, "__dict__") else client  # the async one has slots
+    try:
+        found: Store = keeper._xtrace
     except AttributeError:  # it was made before it was patched
         node = manager.default_node or next(iter(manager.startup_nodes.values()))
-        found = manager._xtrace = _store_of_node(node)
+        found = keeper._xtrace = _store_of_node(node)
     return found
 
 
 def _store_of_node(node: Any) -> Store:
     host, port = str(node.host), int(node.port)
-    return _described(host, port, _address("redis", host, port))
+    return _described(host, port, f"{_address('redis', host, port)}/0")
