@@ -329,6 +329,36 @@ WORKLOADS = (
         (Bar(0.30),),
         figure=added,
     ),
+    *(
+        Workload(
+            name,
+            f"redis-py, {title}",
+            f"what tracing adds to a command ({title}) to a redis-server on the loopback; ten to a "
+            "segment, traced minus untraced in turn",
+            (
+                Part(f"{method}_traced", per=10, datagrams=1),
+                Part(f"{method}_untraced", per=10, datagrams=1),
+            ),
+            (Bar(0.40, against=OTEL),),
+            figure=added,
+        )
+        for name, title, method in (
+            ("redis", "GET", "redis"),
+            ("redis-async", "async GET", "redis_async"),
+        )
+    ),
+    Workload(
+        "redis-pipeline",
+        "redis-py, pipeline of 1,000",
+        "the same of a pipeline of 1,000 commands, which is one subsegment",
+        (
+            Part("redis_pipeline_traced", datagrams=1),
+            Part("redis_pipeline_untraced", datagrams=1),
+        ),
+        (Bar(0.40, against=OTEL),),
+        figure=added,
+        rounds=0.5,
+    ),
     Workload(
         "import",
         "import, ms",

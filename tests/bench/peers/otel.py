@@ -30,6 +30,7 @@ from . import (
 )
 from ._asgi import UntracedStarlette, asgi_scope, serve_asgi, starlette_application
 from ._clients import AllClients
+from ._stores import Stores
 
 
 class _Dropped(SpanExporter):
@@ -48,6 +49,10 @@ def _instrumentor(library: str) -> Any:
         from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 
         return HTTPXClientInstrumentor()
+    if library == "redis":
+        from opentelemetry.instrumentation.redis import RedisInstrumentor
+
+        return RedisInstrumentor()
     from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
 
     return AioHttpClientInstrumentor()
@@ -59,7 +64,7 @@ def _provider(sampler: Sampler) -> TracerProvider:
     return provider
 
 
-class Peer(AllClients, UntracedStarlette):
+class Peer(AllClients, Stores, UntracedStarlette):
     """OpenTelemetry: a span for each segment and subsegment, an attribute for each value."""
 
     sends_datagrams = False

@@ -13,6 +13,7 @@ from xtrace.sampling.local import LocalSampler
 from . import NOT_SAMPLED, SERVICE, TRACE_HEADER, clock
 from ._asgi import UntracedStarlette, asgi_scope, serve_asgi, starlette_application
 from ._clients import AllClients, Botocore
+from ._stores import Stores
 from ._xray import XRayPeer
 
 # Open entities beyond this are forgotten, which is not what is measured here.
@@ -26,7 +27,7 @@ class _Unsent(Emitter):
         pass
 
 
-class Peer(AllClients, Botocore, UntracedStarlette, XRayPeer):
+class Peer(AllClients, Botocore, Stores, UntracedStarlette, XRayPeer):
     """xtrace."""
 
     def __init__(self) -> None:
