@@ -7,8 +7,11 @@ BIN := $(VENV)/bin
 DEMO := .venv-demo
 REQUIREMENTS := tests/requirements.txt
 
+# Here the tests write down what they ran with: docs/coverage.md comes from it.
+export XTRACE_TEST_LIBRARIES := $(CURDIR)/.cache/libraries
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit interpreters versions bench docs format lock clean
+.PHONY: help demo test fresh check unit interpreters versions coverage bench docs format lock clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,7 +44,11 @@ $(DEMO)/ready: $(REQUIREMENTS) examples/requirements.txt pyproject.toml
 demo: $(DEMO)/ready  ## two services, a collector, twenty requests, and their traces
 	@$(DEMO)/bin/python examples/quickstart/demo.py
 
-test: check unit interpreters versions  ## everything that CI runs
+test: fresh check unit interpreters versions  ## everything that CI runs
+	$(BIN)/python tests/support/coverage.py $(XTRACE_TEST_LIBRARIES) --check
+
+fresh:
+	@rm -rf $(XTRACE_TEST_LIBRARIES)
 
 check: $(VENV)/ready  ## lint, types, and the rules of the house
 	$(BIN)/ruff check .
@@ -55,8 +62,11 @@ unit: $(VENV)/ready  ## the tests, on this Python
 interpreters: $(VENV)/ready  ## the core's tests, on each other supported Python that is found
 	$(BIN)/python tests/support/interpreters.py
 
-versions: $(VENV)/ready  ## the HTTP clients' tests, with the oldest supported versions of the libraries
+versions: $(VENV)/ready  ## integrations' tests, with the oldest supported versions of the libraries
 	$(BIN)/python tests/support/versions.py
+
+coverage: $(VENV)/ready  ## make docs/coverage.md of what `make test` ran
+	$(BIN)/python tests/support/coverage.py $(XTRACE_TEST_LIBRARIES)
 
 bench: $(VENV)/ready  ## xtrace against its peers (see docs/performance.md)
 	$(BIN)/python tests/bench $(BENCH)

@@ -10,7 +10,7 @@ import jsonschema_rs
 import pytest
 from hypothesis import settings
 
-from tests import servers
+from tests import libraries, servers
 from tests.servers.fixtures import mariadb, memcached, postgresql, rabbitmq, redis_server
 from xtrace import emitters, faults
 from xtrace.emitters import udp
@@ -34,10 +34,14 @@ validator = jsonschema_rs.validator_for(SCHEMA)
 
 def pytest_configure(config: pytest.Config) -> None:
     servers.begin_run()
+    libraries.pytest_configure(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     servers.end_run()
+
+
+pytest_runtest_makereport = libraries.pytest_runtest_makereport
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +68,9 @@ def checked_documents(monkeypatch: pytest.MonkeyPatch) -> None:
         packed = pack(batch, limit, ledger)
         for data, _ in packed:
             assert len(data) <= limit
-            validator.validate(json.loads(data))
+            document = json.loads(data)
+            validator.validate(document)
+            libraries.see(document)
         return packed
 
     monkeypatch.setattr(emitters, "pack", checked_pack)

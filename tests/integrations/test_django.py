@@ -40,6 +40,8 @@ from django.urls import include, path, re_path
 from django.utils.decorators import async_only_middleware, sync_only_middleware
 from django.utils.deprecation import MiddlewareMixin
 
+pytestmark = pytest.mark.library("Django", "sync", "async")
+
 ROOT = Path(__file__).parents[2]
 HERE = __name__
 FILE = Path(__file__)

@@ -14,6 +14,8 @@ from xtrace.errors import SegmentNameMissing
 from xtrace.integrations.flask import XRayMiddleware
 from xtrace.recorder import Recorder
 
+pytestmark = pytest.mark.library("Flask", "sync")
+
 TRACE = "1-5759e988-bd862e3fe1be46a994272793"
 CALLER = "53995c3f42cd8ad8"
 

@@ -9,6 +9,8 @@ import pytest
 
 import xtrace
 
+pytestmark = pytest.mark.library("sqlite3", "sync")
+
 
 @pytest.fixture(autouse=True)
 def patched():

@@ -1,6 +1,6 @@
-"""Run the HTTP clients' tests against the oldest supported versions of the libraries.
+"""Run integrations' tests against the oldest supported versions of their libraries.
 
-    python tests/support/versions.py [pytest options]
+    python tests/support/versions.py [NAME ...]
 
 The newest are those of the development environment, in which `make unit` runs the same tests.
 """
@@ -10,47 +10,86 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / ".venv-oldest"
-TESTS = ROOT / "tests" / "integrations" / "clients"
-
-OLDEST = (
-    "aiohttp==3.9.0",
-    "httpx==0.24.0",
-    "requests==2.28.0",
-    "urllib3==1.26.9",
-)
-# What the tests need besides, in the versions of the development environment.
-TOOLS = ("hypothesis", "jsonschema_rs", "pytest", "trustme", "wrapt")
+TESTS = ROOT / "tests" / "integrations"
 
 
-def wanted() -> list[str]:
-    """What is installed."""
+class Environment(NamedTuple):
+    """A virtual environment: distributions in their oldest versions; others that the tests need, in
+    those of the development environment; and the tests, with pytest's options.
+    """
+
+    oldest: tuple[str, ...]
+    tools: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+ALWAYS = ("hypothesis", "jsonschema_rs", "pytest", "pytest-xdist", "wrapt")
+
+ENVIRONMENTS = {
+    "clients": Environment(
+        oldest=("aiohttp==3.9.0", "httpx==0.24.0", "requests==2.28.0", "urllib3==1.26.9"),
+        tools=("trustme",),
+        tests=("clients",),
+    ),
+    "servers": Environment(
+        oldest=(
+            "aiohttp==3.9.0",
+            "bottle==0.13.0",
+            "Django==4.2",
+            "fastapi==0.110.0",
+            "Flask==3.0.0",
+            "litestar==2.12.0",
+            "pyramid==2.0",
+            "Quart==0.19.0",
+            "sniffio==1.3.1",  # which litestar of then imports and does not ask for
+            "starlette==0.36.3",
+            "Werkzeug==3.0.0",
+        ),
+        tools=("requests", "uvicorn"),
+        tests=("servers/test_servers.py", "test_django.py", "test_flask.py"),
+    ),
+}
+
+
+def pinned() -> dict[str, str]:
+    """The development environment's lines, by lower-case name."""
     lines = (ROOT / "tests" / "requirements.txt").read_text().splitlines()
-    tools = [line for line in lines if line.partition("==")[0].lower() in TOOLS]
-    return [*OLDEST, *tools]
+    return {line.partition("==")[0].lower(): line for line in lines if "==" in line}
 
 
-def environment() -> Path:
+def made(name: str, environment: Environment) -> Path:
     """The Python of the virtual environment, which is made if it isn't there yet."""
-    python, ready = FOLDER / "bin" / "python", FOLDER / "ready"
-    text = "\n".join(wanted())
+    lines = pinned()
+    tools = [lines[tool.lower()] for tool in (*ALWAYS, *environment.tools)]
+    folder = ROOT / f".venv-oldest-{name}"
+    python, ready = folder / "bin" / "python", folder / "ready"
+    text = "\n".join([*environment.oldest, *tools])
     if not ready.exists() or ready.read_text() != text:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", FOLDER], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        subprocess.run([*install, *wanted()], check=True)
+        subprocess.run([*install, *environment.oldest, *tools], check=True)
         ready.write_text(text)
     return python
 
 
-def main() -> int:
-    """Run them; the exit status is pytest's."""
-    python = environment()
-    print(" ".join(OLDEST), flush=True)
-    run = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *sys.argv[1:], TESTS]
-    return subprocess.run(run, cwd=ROOT).returncode
+def main(names: list[str]) -> int:
+    """Run them; the exit status is 1 if any fails."""
+    failed = []
+    for name in names or ENVIRONMENTS:
+        environment = ENVIRONMENTS[name]
+        python = made(name, environment)
+        print(f"{name}: {' '.join(environment.oldest)}", flush=True)
+        run = [python, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider"]
+        tests = [TESTS / path for path in environment.tests]
+        if subprocess.run([*run, *tests], cwd=ROOT).returncode:
+            failed.append(name)
+    if failed:
+        print(f"failed with the oldest versions: {', '.join(failed)}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

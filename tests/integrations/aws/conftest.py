@@ -117,7 +117,18 @@ class Aioboto3:
 FACADES = {"boto3": Boto3, **({"aioboto3": Aioboto3} if find_spec("aioboto3") else {})}
 
 
-@pytest.fixture(params=FACADES)
+library = pytest.mark.library
+PARAMETERS = [pytest.param("boto3", marks=library("boto3", "sync"))]
+if "aioboto3" in FACADES:
+    PARAMETERS = [
+        *PARAMETERS,
+        pytest.param(
+            "aioboto3", marks=[library("aioboto3", "async"), library("aiobotocore", "async")]
+        ),
+    ]
+
+
+@pytest.fixture(params=PARAMETERS)
 def facade(request):
     """One library after the other; not patched."""
     yield FACADES[request.param]()

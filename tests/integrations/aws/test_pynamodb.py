@@ -7,6 +7,8 @@ import pytest
 import xtrace
 from tests.integrations.aws.stub import KEY, SECRET, is_signed_right
 
+pytestmark = pytest.mark.library("pynamodb", "sync")
+
 
 @pytest.fixture(params=[["pynamodb"], ["pynamodb", "botocore"], ["botocore", "pynamodb"]])
 def connection(request, stub):

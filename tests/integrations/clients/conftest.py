@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import xtrace
-from tests.integrations.clients.facades import FACADES
+from tests.integrations.clients.facades import FACADES, PARAMETERS
 from tests.integrations.clients.server import Server, serving
 
 CLIENTS = ["aiohttp", "http_client", "httpx", "requests", "urllib", "urllib3"]
@@ -30,7 +30,7 @@ def patching(request):
     return request.param
 
 
-@pytest.fixture(params=FACADES)
+@pytest.fixture(params=PARAMETERS)
 def client(request, patching):
     """A client whose library is patched."""
     facade = FACADES[request.param]

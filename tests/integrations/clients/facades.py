@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
+import pytest
 import requests
 import urllib3
 
@@ -340,6 +341,8 @@ class Aiohttp(Facade):
         return asyncio.run(read())
 
 
+_library = pytest.mark.library
+
 FACADES = {
     "requests": Requests(),
     "urllib3": Urllib3(),
@@ -350,3 +353,15 @@ FACADES = {
     "httpx async": HttpxAsync(),
     "aiohttp": Aiohttp(),
 }
+
+PARAMETERS = [
+    pytest.param("requests", marks=_library("requests", "sync")),
+    pytest.param("urllib3", marks=_library("urllib3", "sync")),
+    pytest.param("urllib3 pool", marks=_library("urllib3", "sync")),
+    pytest.param("http.client", marks=_library("http.client", "sync")),
+    pytest.param("urllib", marks=_library("urllib.request", "sync")),
+    pytest.param("httpx", marks=_library("httpx", "sync")),
+    pytest.param("httpx async", marks=_library("httpx", "async")),
+    pytest.param("aiohttp", marks=_library("aiohttp", "async")),
+]
+"""Their names, each with the library that a test of it is about."""

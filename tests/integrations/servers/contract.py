@@ -32,23 +32,28 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-FRAMEWORKS = [
-    "aiohttp",
-    "asgi",
-    "bottle",
-    "django_asgi",
-    "django_wsgi",
-    "fastapi",
-    "flask",
-    "litestar",
-    "pyramid",
-    "quart",
-    "starlette",
-    "wsgi",
-]
+library = pytest.mark.library
+
+FRAMEWORKS = {
+    "aiohttp": library("aiohttp", "async"),
+    "asgi": (),
+    "bottle": library("bottle", "sync"),
+    "django_asgi": library("Django", "async"),
+    "django_wsgi": library("Django", "sync"),
+    "fastapi": library("fastapi", "async"),
+    "flask": library("Flask", "sync"),
+    "litestar": library("litestar", "async"),
+    "pyramid": library("pyramid", "sync"),
+    "quart": library("Quart", "async"),
+    "starlette": library("starlette", "async"),
+    "wsgi": (),
+}
+"""By the name of their file, what distribution their tests are about, and in which mode."""
 
 SECONDS = 15.0
 

@@ -43,7 +43,10 @@ class Served:
         )
 
 
-@pytest.fixture(scope="module", params=FRAMEWORKS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=marks) for name, marks in FRAMEWORKS.items()],
+)
 def servers(request):
     module = framework(request.param)
     with ExitStack() as stack:
