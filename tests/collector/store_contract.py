@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections import Counter
 
 import orjson
 import pytest
@@ -28,7 +29,9 @@ from xtrace.collector import filters
 from xtrace.collector.graph import Edge, NodeKey, added_up, rollups_of
 from xtrace.collector.ingest import documents
 from xtrace.collector.store import (
+    FACETS,
     Document,
+    Order,
     RangeType,
     SamplingCount,
     StoreError,
@@ -116,6 +119,25 @@ def edges_of(store):
         for r in store.graph(ALWAYS)
         if isinstance(r.subject, Edge)
     }
+
+
+VALUES = {
+    Order.START: lambda summary: summary["StartTime"],
+    Order.RESPONSE_TIME: lambda summary: summary["ResponseTime"],
+    Order.DURATION: lambda summary: summary["Duration"],
+    Order.STATUS: lambda summary: summary["Http"].get("HttpStatus"),
+    Order.URL: lambda summary: summary["Http"].get("HttpURL"),
+    Order.METHOD: lambda summary: summary["Http"].get("HttpMethod"),
+}
+
+
+def two_digits(number):
+    unit = 10 ** max(0, len(str(number)) - 2)
+    return number // unit * unit
+
+
+def group_of(told, type):
+    return next(group.group for group in told.groups if group.type == type)
 
 
 class StoreContract:
@@ -325,6 +347,309 @@ class StoreContract:
         groups = {"bad": filters.parse("fault")}
         assert found(store, filter=asked, groups=groups) == [id_of(2)]
         assert len(store.graph(HOUR, asked, groups)) == 2  # the client's edge, and the node
+
+    # -- many traces together
+
+    @pytest.mark.parametrize("order", list(Order))
+    @pytest.mark.parametrize("highest", [True, False])
+    @pytest.mark.parametrize("expression", [None, "!fault", "!rootcause.fault.service"])
+    def test_traces_can_be_sorted(self, store, order, highest, expression):
+        chance = random.Random(3)
+        for number in range(30):
+            http = {
+                "request": {"url": f"http://x/{number % 7}", "method": "GET"},
+                "response": {"status": 200 + number % 3},
+            }
+            segment = at(number, NOON + chance.random() * 9, fault=number % 10 == 0)
+            if number % 6:
+                segment["http"] = http
+            if number % 5:
+                segment["end_time"] = segment["start_time"] + chance.random()
+            else:
+                segment["end_time"] = None
+            put(store, segment)
+        chosen = filters.parse(expression) if expression else None
+        ranking = store.ranked(HOUR, order, highest=highest, filter=chosen, limit=1000)
+        assert ranking.complete
+        summaries = ranking.summaries
+        assert {s["Id"] for s in summaries} == set(found(store, filter=chosen, limit=1000))
+        values = [VALUES[order](summary) for summary in summaries]
+        known = [value for value in values if value is not None]
+        assert values == known + [None] * (len(values) - len(known))
+        assert known == sorted(known, reverse=highest)
+        first = store.ranked(HOUR, order, highest=highest, filter=chosen, limit=5)
+        assert first.summaries == summaries[:5]
+
+    def test_traces_are_counted_by_time_status_and_response_time(self, store):
+        contents = []
+        for number in range(200):
+            start = NOON + number * 1.7
+            outcome = {3: {"error": True}, 5: {"fault": True}, 7: {"error": True, "throttle": True}}
+            segment = at(number, start, **outcome.get(number % 9, {}))
+            segment["end_time"] = start + 0.000_1 * 1.13**number if number % 11 else None
+            contents.append(segment)
+        put(store, *contents)
+        for expression in (None, "!fault", "!rootcause.fault.service"):
+            chosen = filters.parse(expression) if expression else None
+            told = store.distribution(HOUR, 60.0, filter=chosen)
+            expected = Counter()
+            for each in store.find(HOUR, filter=chosen, limit=1000, seconds=30).summaries:
+                took = each["ResponseTime"]
+                status = 3 if each["HasFault"] else 2 if each["HasThrottle"] else 1
+                if not (each["HasFault"] or each["HasError"]):
+                    status = 4 if took is None else 0
+                cut = None if took is None else two_digits(round(took * 1e6))
+                expected[each["StartTime"] // 60 * 60, status, cut] += 1
+            assert told.since is None
+            assert {tuple(cell[:3]): cell.traces for cell in told.cells} == expected
+
+    def test_a_count_says_how_far_it_came(self, store):
+        put(store, *(at(number, NOON + number) for number in range(50)))
+        told = store.distribution(
+            HOUR, 60.0, filter=filters.parse("rootcause.fault.service"), seconds=0
+        )
+        assert told.cells == []
+        assert NOON < told.since <= HOUR.end
+        assert store.facets(HOUR, ["url"], seconds=0)[0] == 0
+        assert store.failures(HOUR, 60.0, seconds=0).since is not None
+
+    def test_traces_can_be_grouped(self, store):
+        segments = []
+        for number in range(40):
+            segment = at(
+                number,
+                NOON + number,
+                name=f"front-{number % 2}",
+                user=f"user {number % 7}",
+                http={
+                    "request": {
+                        "url": f"http://x/{number % 4}",
+                        "method": "GET",
+                        "client_ip": "10.0.0.1",
+                        "user_agent": "curl",
+                    },
+                    "response": {"status": 500 if number % 5 == 0 else 200},
+                },
+                annotations={"tier": f"t{number % 3}", "big": number % 2 == 0, "size": number % 4},
+                fault=number % 5 == 0,
+                aws={"ec2": {"instance_id": "i-1", "availability_zone": "a"}},
+                resource_arn="arn:x",
+            )
+            segment["subsegments"] = [
+                {
+                    "id": f"{number:08x}{call:08x}",
+                    "name": "table",
+                    "namespace": "remote",
+                    "start_time": NOON + number,
+                    "end_time": NOON + number + 0.5,
+                }
+                for call in (1, 2)
+            ]
+            if number % 5 == 0:
+                segment["cause"] = {"exceptions": [{"id": "e" * 16, "type": "ValueError"}]}
+            segments.append(segment)
+        put(store, *segments)
+        by = [*FACETS, "annotation.tier", "annotation.big", "annotation.size", "annotation.none"]
+        for asked in (by, *([each] for each in by)):  # several at once, or one by one
+            told = store.facets(HOUR, asked, limit=5)
+            assert (told.traces, told.since) == (40, None)
+            facets = {facet.by: facet for facet in told.facets}
+            assert list(facets) == asked
+            for name, expected in {
+                "url": {f"http://x/{n}": 10 for n in range(4)},
+                "http_status": {200: 32, 500: 8},
+                "method": {"GET": 40},
+                "client_ip": {"10.0.0.1": 40},
+                "user_agent": {"curl": 40},
+                "service": {"front-0": 20, "front-1": 20, "table": 40},
+                "type": {"remote": 40},
+                "entry": {"front-0": 20, "front-1": 20},
+                "status": {"ok": 32, "fault": 8},
+                "error": {"ValueError": 8},
+                "availability_zone": {"a": 40},
+                "instance": {"i-1": 40},
+                "arn": {"arn:x": 40},
+                "annotation.tier": {"t0": 14, "t1": 13, "t2": 13},
+                "annotation.big": {True: 20, False: 20},
+                "annotation.size": dict.fromkeys((0.0, 1.0, 2.0, 3.0), 10),
+                "annotation.none": {},
+            }.items():
+                if name in facets:
+                    shares = facets[name].shares
+                    assert {each.value: each.traces for each in shares} == expected, name
+                    assert facets[name].values == len(expected)
+                    assert sorted(shares, key=lambda each: -each.traces) == shares
+            if "user" in facets:
+                assert (len(facets["user"].shares), facets["user"].values) == (5, 7)
+                assert facets["user"].shares[0].traces == 6
+            if "status" in facets:
+                fault = next(s for s in facets["status"].shares if s.value == "fault")
+                assert fault.counts == [0, 0, 0, 8, 0]
+                assert (fault.timed, round(fault.seconds, 3)) == (8, 8.0)
+        chosen = filters.parse('user = "user 1"')
+        assert store.facets(HOUR, ["url"], filter=chosen).traces == 6
+        assert (
+            store.facets(HOUR, ["url"], filter=filters.parse("rootcause.fault.service")).traces == 8
+        )
+        with pytest.raises(ValueError, match="by must be one of"):
+            store.facets(HOUR, ["nonsense"])
+
+    def test_failures_that_are_the_same_are_counted_together(self, store):
+        contents = []
+        for number in range(20):
+            exception = {
+                "id": f"{number:016x}",
+                "type": "KeyError" if number % 2 else "ValueError",
+                "message": f"no cart {number}",
+                "stack": [
+                    {"path": "/x/site-packages/lib.py", "line": 3, "label": "get"},
+                    {"path": "shop/cart.py", "line": 12, "label": "find"},
+                ],
+            }
+            contents.append(
+                at(number, NOON + 10 * number, name=f"s{number % 3}", fault=True)
+                | {"cause": {"working_directory": "", "exceptions": [exception]}}
+            )
+        contents.append(at(99, NOON))
+        put(store, *contents)
+        told = store.failures(HOUR, 60.0, samples=3)
+        assert told.since is None
+        assert [group[1:6] for group in told.groups] == [
+            (type, "no cart <n>", ("shop/cart.py", 12, "find"), 10, 10)
+            for type in sorted(["KeyError", "ValueError"], key=lambda t: group_of(told, t))
+        ]
+        group = next(each for each in told.groups if each.type == "KeyError")
+        assert (group.first, group.last) == (NOON + 11, NOON + 191)
+        assert {node.name for node in group.nodes} == {"s0", "s1", "s2"}
+        assert sum(group.series.values()) == 10
+        assert all(start % 60 == 0 for start in group.series)
+        assert [sample[0] for sample in group.samples] == [
+            id_of(n, NOON + 10 * n) for n in (19, 17, 15)
+        ]
+        (only,) = store.failures(HOUR, 60.0, group=group.group).groups
+        assert only[:10] == group[:10]
+        (some,) = store.failures(HOUR, 60.0, filter=filters.parse('service("s0")')).groups[:1]
+        assert some.failures < 10
+
+    def test_which_of_some_traces_match(self, store):
+        put(store, at(1, NOON), at(2, NOON, fault=True), at(3, NOON, fault=True))
+        ids = [id_of(1), id_of(2), "nobody"]
+        assert store.matching(ids) == {id_of(1), id_of(2)}
+        for expression in ("fault", "rootcause.fault.service"):
+            assert store.matching(ids, filter=filters.parse(expression)) == {id_of(2)}
+        assert store.matching([]) == set()
+
+    def test_what_follows_from_a_trace(self, store):
+        sender, receivers = producer_and_consumers()
+        put(store, sender, *receivers)
+        assert sorted(store.followers(sender["trace_id"])) == [
+            (each["trace_id"], "2" * 16) for each in receivers
+        ]
+        assert len(store.followers(sender["trace_id"], limit=1)) == 1
+        assert store.followers(receivers[0]["trace_id"]) == []
+
+    def test_a_store_knows_when_its_traces_began(self, store):
+        assert store.extent() is None
+        put(store, at(1, NOON), at(2, NOON - 500.5), at(3, NOON + 7))
+        assert store.extent() == (NOON - 500.5, NOON + 7)
+
+    # -- removing, and runs
+
+    def test_nothing_is_left_when_all_is_removed(self, store):
+        sender, receivers = producer_and_consumers()
+        put(store, sender, *receivers, at(9, NOON, fault=True, user="ann", annotations={"a": "b"}))
+        store.put_setting("kept", 1)
+        before = store.last_change()
+        assert store.remove() == (5, 5, 0)
+        assert found(store, ALWAYS) == []
+        assert store.graph(ALWAYS) == []
+        assert store.size()[:2] == (0, 0)
+        assert store.extent() is None
+        assert store.raw(sender["trace_id"]) == []
+        assert store.failures(ALWAYS, 60.0).groups == []
+        for kind in ("name", "type", "annotation", "user"):
+            assert store.vocabulary(kind) == []
+        assert store.setting("kept") == 1
+        put(store, at(1, NOON))
+        assert store.last_change() > before
+        assert by_subject(store.graph(ALWAYS)) == by_subject(
+            rollups_of([compile_trace(id_of(1), [at(1, NOON)])])
+        )
+        assert store.remove() == (1, 1, 0)
+        assert store.remove() == (0, 0, 0)
+
+    def test_traces_are_of_the_run_in_which_they_began_to_arrive(self, store):
+        assert (store.runs(), store.current_run()) == ([], None)
+        put(store, at(1, NOON))
+        store.begin_run("before")
+        put(store, at(2, NOON, fault=True), at(3, NOON + 5))
+        store.begin_run("after")
+        assert store.current_run() == "after"
+        put(store, at(4, NOON), {**at(2, NOON), "id": "2" * 16})
+        store.begin_run("before")
+        put(store, at(5, NOON))
+        store.begin_run(None)
+        put(store, at(6, NOON))
+        assert [(r.name, r.pinned, r.traces, r.first, r.last) for r in store.runs()] == [
+            ("before", False, 3, NOON, NOON + 5),
+            ("after", False, 1, NOON, NOON),
+        ]
+        assert store.run_of(id_of(2)) == "before"
+        assert store.run_of(id_of(6)) is store.run_of("nobody") is None
+        expected = {id_of(2), id_of(3, NOON + 5), id_of(5)}
+        assert set(found(store, run="before")) == expected
+        assert found(store, run="nobody") == []
+        assert store.matching([id_of(2), id_of(4)], run="after") == {id_of(4)}
+        assert {s["Id"] for s in store.ranked(HOUR, Order.START, run="before")[0]} == expected
+        assert sum(cell.traces for cell in store.distribution(HOUR, 60, run="before").cells) == 3
+        assert store.facets(HOUR, ["url"], run="before").traces == 3
+        assert len(store.failures(HOUR, 60, run="before").groups) == 1
+        assert store.failures(HOUR, 60, run="after").groups == []
+        (node,) = [r for r in store.graph(HOUR, run="after") if isinstance(r.subject, NodeKey)]
+        assert sum(node.counts) == 1
+        fault = filters.parse("fault")
+        assert found(store, run="before", filter=fault) == [id_of(2)]
+        series = store.series(HOUR, 60, run="before", subjects=lambda s: isinstance(s, NodeKey))
+        assert sum(sum(r.counts) for _, rollups in series for r in rollups) == 4
+
+    @pytest.mark.parametrize("run", ["few", "many"])
+    def test_a_run_can_be_removed(self, store, run):
+        contents = {"few": [], "many": []}
+        for number in range(40):
+            name = "few" if number % 8 == 3 else "many"
+            store.begin_run(name)
+            sent = at(number, NOON + 100 * number, name=f"{name}-{number % 3}", fault=True)
+            put(store, sent)
+            contents[name].append(sent)
+        gone = contents[run]
+        kept = contents["many" if run == "few" else "few"]
+        assert store.remove(run) == (len(gone), len(gone), 0)
+        assert set(found(store, ALWAYS, limit=100)) == {each["trace_id"] for each in kept}
+        compiled = [compile_trace(each["trace_id"], [each]) for each in kept]
+        assert by_subject(store.graph(ALWAYS)) == by_subject(rollups_of(compiled))
+        assert store.size()[:2] == (len(kept), len(kept))
+        assert set(store.vocabulary("name")) == {each["name"] for each in kept}
+        assert [each.name for each in store.runs()] == ["many" if run == "few" else "few"]
+        put(store, *gone)
+        assert len(found(store, ALWAYS, limit=100)) == 40
+
+    def test_pinned_runs_are_kept(self, store):
+        store.begin_run("before")
+        put(store, at(1, NOON))
+        store.begin_run("after")
+        put(store, at(2, NOON))
+        assert store.pin_run("before", True)
+        assert not store.pin_run("nobody", True)
+        assert store.runs()[0].pinned
+        assert store.remove() == (1, 1, 1)
+        assert found(store) == [id_of(1)]
+        assert [each.name for each in store.runs()] == ["before", "after"]  # it goes on
+        assert store.current_run() == "after"
+        assert store.remove(pinned=True) == (1, 1, 0)
+        assert found(store) == []
+        assert [each.name for each in store.runs()] == ["after"]
+        store.remove("after")
+        assert (store.current_run(), store.runs()) == (None, [])
 
     # -- changes
 

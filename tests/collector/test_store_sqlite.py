@@ -20,6 +20,7 @@ from tests.collector.store_contract import (
     ALWAYS,
     StoreContract,
     at,
+    by_subject,
     check_trimmed,
     edges_of,
     found,
@@ -31,7 +32,9 @@ from tests.collector.store_contract import (
 from tests.collector.strategies import NOON, TRACE_ID, minimal
 from tests.helpers import eventually
 from xtrace.collector import filters
+from xtrace.collector.graph import rollups_of
 from xtrace.collector.store import StoreError, Window, links, open_store, open_to_read, writer
+from xtrace.collector.trace import compile_trace
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,6 +99,38 @@ def test_the_oldest_traces_make_room(where, path):
         assert 100 < kept < 1000
         assert store.counts().stored == 1500
         check_trimmed(store, contents, kept)
+
+
+@pytest.mark.parametrize("where", ["memory", "file"])
+def test_pinned_runs_make_no_room(where, path):
+    contents = [large(number) for number in range(900)]
+    with opened(":memory:" if where == "memory" else path, max_bytes=2_000_000) as store:
+        for name, part in (("a", contents[:60]), ("b", contents[60:160]), ("a", contents[160:200])):
+            store.begin_run(name)
+            put(store, *part)
+        store.pin_run("a", True)
+        store.begin_run(None)
+        for start in range(200, 900, 100):
+            put(store, *contents[start : start + 100])
+        eventually(lambda: store.size().bytes <= 2_000_000)
+        kept = store.size().traces
+        assert 110 < kept < 700
+        left = [*contents[:60], *contents[160:200], *contents[900 - (kept - 100) :]]
+        ids = {each["trace_id"] for each in left}
+        assert set(found(store, ALWAYS, limit=10_000, seconds=30)) == ids
+        compiled = [compile_trace(each["trace_id"], [each]) for each in left]
+        assert by_subject(store.graph(ALWAYS)) == by_subject(rollups_of(compiled))
+        store.pin_run("a", False)
+        put(store, *(large(number) for number in range(1000, 1300)))
+        eventually(lambda: found(store, ALWAYS, run="a", limit=1) == [])
+
+
+def test_what_is_removed_is_no_more_in_the_file(path):
+    with opened(path) as store:
+        put(store, at(1, NOON, user="a secret name"))
+        store.remove()
+        store.flush()
+    assert not any(b"a secret name" in file.read_bytes() for file in path.parent.iterdir())
 
 
 @pytest.mark.parametrize("where", ["memory", "file"])
@@ -517,9 +552,9 @@ def test_minutes_that_are_over_are_added_up(path):
 
 
 def test_a_large_window_without_matches_is_scanned_in_slices(path, monkeypatch):
-    from xtrace.collector.store import sqlite
+    from xtrace.collector.store import questions
 
-    monkeypatch.setattr(sqlite, "SLICE", 7)
+    monkeypatch.setattr(questions, "SLICE", 7)
     with opened(path) as store:
         put(store, *(at(number, NOON + number // 3) for number in range(50)))
         assert len(found(store, ALWAYS, limit=1000, seconds=30)) == 50

@@ -66,10 +66,7 @@ def root_causes(trace: Trace) -> dict[str, list[RootCause]]:
     Of failures: the deepest failing entities, on whatever path. Of response time: down from the
     entry point to the child that takes the longest, while it takes most of its parent's time.
     """
-    called: dict[str, list[Part]] = {}
-    for part in trace.parts:
-        if part.parent_id is not None and not part.root:
-            called.setdefault(part.parent_id, []).append(part)
+    called = _called(trace)
     causes: dict[str, list[RootCause]] = {"fault": [], "error": []}
     if trace.failing:
         steps = _steps(trace, called)
@@ -79,7 +76,16 @@ def root_causes(trace: Trace) -> dict[str, list[RootCause]]:
     return causes
 
 
-class _Step(NamedTuple):
+def _called(trace: Trace) -> dict[str, list[Part]]:
+    """The parts that were called, by the id of the caller."""
+    called: dict[str, list[Part]] = {}
+    for part in trace.parts:
+        if part.parent_id is not None and not part.root:
+            called.setdefault(part.parent_id, []).append(part)
+    return called
+
+
+class Step(NamedTuple):
     """An entity on the way down. above: the index of the step before, -1 of an entry point."""
 
     entity: dict[str, Any]
@@ -87,17 +93,21 @@ class _Step(NamedTuple):
     above: int
 
 
-def _steps(trace: Trace, called: dict[str, list[Part]]) -> list[_Step]:
+def steps_of(trace: Trace) -> list[Step]:
     """Everything that can be reached from the entry points, parents first."""
-    steps = [_Step(part.document, part, -1) for part in trace.parts if part.root]
+    return _steps(trace, _called(trace))
+
+
+def _steps(trace: Trace, called: dict[str, list[Part]]) -> list[Step]:
+    steps = [Step(part.document, part, -1) for part in trace.parts if part.root]
     met = {step.part for step in steps}
     for index, (entity, part, _) in enumerate(steps):
         for each in _subsegments(entity):
-            steps.append(_Step(each, part, index))
+            steps.append(Step(each, part, index))
         for other in _called_by(entity, called):
             if other not in met:  # ids may be used twice
                 met.add(other)
-                steps.append(_Step(other.document, other, index))
+                steps.append(Step(other.document, other, index))
     return steps
 
 
@@ -116,7 +126,7 @@ def _called_by(entity: dict[str, Any], called: dict[str, list[Part]]) -> Iterabl
 # -- failures ----------------------------------------------------------------------------------
 
 
-def _failures(trace: Trace, steps: list[_Step], flags: tuple[str, ...]) -> list[RootCause]:
+def _failures(trace: Trace, steps: list[Step], flags: tuple[str, ...]) -> list[RootCause]:
     """Where failures began: entities that failed with nothing below that did."""
     below_failed = [False] * len(steps)
     found = []
@@ -146,11 +156,11 @@ def _failures(trace: Trace, steps: list[_Step], flags: tuple[str, ...]) -> list[
     return causes
 
 
-def _described_exceptions(steps: list[_Step]) -> dict[str, CauseException]:
+def _described_exceptions(steps: list[Step]) -> dict[str, CauseException]:
     """The exceptions of a trace by id, for causes that are no more than such an id."""
     described: dict[str, CauseException] = {}
     for step in steps:
-        for each in _own_exceptions(step.entity.get("cause")):
+        for each in own_exceptions(step.entity.get("cause")):
             id = each.get("id")
             if id.__class__ is str:
                 described.setdefault(id, _exception(each))
@@ -163,10 +173,11 @@ def _exceptions(
     cause = entity.get("cause")
     if cause.__class__ is str:
         return [described[cause]] if cause in described else []
-    return [_exception(each) for each in _own_exceptions(cause)]
+    return [_exception(each) for each in own_exceptions(cause)]
 
 
-def _own_exceptions(cause: Any) -> list[dict[str, Any]]:
+def own_exceptions(cause: Any) -> list[dict[str, Any]]:
+    """The exceptions that a `cause` describes."""
     exceptions = cause.get("exceptions") if cause.__class__ is dict else None
     if exceptions.__class__ is not list:
         return []
@@ -186,7 +197,7 @@ def _slowest(root: Part | None, called: dict[str, list[Part]]) -> list[RootCause
         return []
     whole = root.end - root.start
     longest = whole
-    path = [_Step(root.document, root, -1)]
+    path = [Step(root.document, root, -1)]
     shares = [1.0]
     met = {root}
     while True:
@@ -196,11 +207,11 @@ def _slowest(root: Part | None, called: dict[str, list[Part]]) -> list[RootCause
         for each in _subsegments(entity):
             took = _within(each, root)
             if took > most:
-                best, most = _Step(each, part, 0), took
+                best, most = Step(each, part, 0), took
         for other in _called_by(entity, called):
             took = _within(other.document, root)
             if took > most and other not in met:
-                best, most = _Step(other.document, other, 0), took
+                best, most = Step(other.document, other, 0), took
         if best is None or most <= longest * COVERS_MOST:
             return [RootCause(True, _services(path, shares, []))]
         met.add(best.part)
@@ -221,7 +232,7 @@ def _within(entity: dict[str, Any], root: Part) -> float:
 
 
 def _services(
-    path: list[_Step], shares: list[float], exceptions: list[CauseException]
+    path: list[Step], shares: list[float], exceptions: list[CauseException]
 ) -> list[CauseService]:
     """A path of entities by service. shares: of each entity; exceptions: of the last one."""
     services: list[CauseService] = []

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from ..failures import Frame
     from ..filters import Filter
     from ..graph import Rollup, Subject
-    from ..trace import Trace
+    from ..trace import NodeKey, Trace
 
 
 class StoreError(Exception):
@@ -70,6 +71,147 @@ class Page(NamedTuple):
     summaries: list[dict[str, Any]]
     scanned: int
     cursor: str | None
+
+
+class Order(Enum):
+    """What traces can be sorted by; of http.* those of the root."""
+
+    START = "start"
+    RESPONSE_TIME = "response_time"
+    DURATION = "duration"
+    STATUS = "http_status"
+    URL = "url"
+    METHOD = "method"
+
+
+class Ranking(NamedTuple):
+    """Summaries in an order. complete: all traces were looked at."""
+
+    summaries: list[dict[str, Any]]
+    complete: bool
+
+
+class Cell(NamedTuple):
+    """How many traces there are of one kind.
+
+    start: of the period in which they began, a multiple of its length. status: OK to OPEN, as in
+    `graph`, of the root. microseconds: of the response time, cut to two digits; None if it isn't
+    known yet.
+    """
+
+    start: float
+    status: int
+    microseconds: int | None
+    traces: int
+
+
+class Distribution(NamedTuple):
+    """Traces by time, status and response time. since: before it nothing was looked at, as there was
+    no time; None if all was.
+    """
+
+    cells: list[Cell]
+    since: float | None
+
+
+class Share(NamedTuple):
+    """The traces that have a value. counts: OK, ERROR, THROTTLE, FAULT, OPEN. timed: how many have a
+    response time; seconds: their sum.
+    """
+
+    value: str | float | bool
+    counts: list[int]
+    timed: int
+    seconds: float
+
+    @property
+    def traces(self) -> int:
+        """How many traces have the value."""
+        return sum(self.counts)
+
+
+class Facet(NamedTuple):
+    """The values of one thing, the most frequent first. values: how many there are, in all."""
+
+    by: str
+    shares: list[Share]
+    values: int
+
+
+class Facets(NamedTuple):
+    """traces: how many were found, whatever values they have. since: as of Distribution."""
+
+    traces: int
+    facets: list[Facet]
+    since: float | None
+
+
+FACETS = (
+    "url",
+    "http_status",
+    "method",
+    "client_ip",
+    "user_agent",
+    "user",
+    "service",
+    "type",
+    "entry",
+    "status",
+    "error",
+    "availability_zone",
+    "instance",
+    "arn",
+)
+"""What traces can be grouped by, and "annotation.KEY". service, type: of every node that takes part;
+entry: name of the root's; status: "ok", "error", ...; error: exceptions at the ends of root causes."""
+
+
+class FailureGroup(NamedTuple):
+    """Failures that are the same, see `failures`. failures: how many; traces: how many have some.
+    first, last: seconds.
+
+    series: count by the start of the period. samples: trace id, entity id and time, the newest first.
+    """
+
+    group: str
+    type: str
+    message: str
+    frame: Frame | None
+    failures: int
+    traces: int
+    first: float
+    last: float
+    nodes: list[NodeKey]
+    series: dict[float, int]
+    samples: list[tuple[str, str, float]]
+
+
+class FailureGroups(NamedTuple):
+    """The most frequent first. since: as of Distribution."""
+
+    groups: list[FailureGroup]
+    since: float | None
+
+
+class Run(NamedTuple):
+    """What was received under a name. first, last: when its first and last traces began; None if it
+    has none. pinned: it isn't trimmed.
+    """
+
+    name: str
+    begun: float
+    pinned: bool
+    traces: int
+    first: float | None
+    last: float | None
+
+
+class Removed(NamedTuple):
+    """How much was removed; how many traces were kept, because they belong to pinned runs."""
+
+    traces: int
+    documents: int
+    kept: int
 
 
 class Change(NamedTuple):
@@ -165,17 +307,136 @@ class Store(ABC):
         range_type: RangeType = RangeType.TRACE_ID,
         filter: Filter | None = None,
         groups: Mapping[str, Filter] | None = None,
+        run: str | None = None,
         cursor: str | None = None,
         limit: int = 100,
         seconds: float = 0.2,
     ) -> Page:
         """Traces in a window that a filter matches, the newest first.
 
-        groups: what `group.name` in a filter stands for. limit: the most summaries of a page.
+        groups: what `group.name` in a filter stands for. run: only those of this run. limit: the most summaries of a page.
         seconds: a page ends when it has been looked for so long. cursor: of the page before, of
         the same question; traces that arrive meanwhile don't move what follows. Raises ValueError
         for a cursor that is none.
         """
+
+    @abstractmethod
+    def ranked(
+        self,
+        window: Window,
+        by: Order,
+        *,
+        highest: bool = True,
+        filter: Filter | None = None,
+        run: str | None = None,
+        limit: int = 100,
+        seconds: float = 2.0,
+    ) -> Ranking:
+        """The first traces in an order; what has no value comes last.
+
+        filter: without groups, here and below. seconds: how long to look at most.
+        """
+
+    @abstractmethod
+    def distribution(
+        self,
+        window: Window,
+        step: float,
+        *,
+        filter: Filter | None = None,
+        run: str | None = None,
+        seconds: float = 2.0,
+    ) -> Distribution:
+        """How many traces there are by time, status and response time.
+
+        step: length of the periods. seconds: how long to look at most; the newest come first.
+        """
+
+    @abstractmethod
+    def facets(
+        self,
+        window: Window,
+        by: Sequence[str],
+        *,
+        filter: Filter | None = None,
+        run: str | None = None,
+        limit: int = 100,
+        seconds: float = 2.0,
+    ) -> Facets:
+        """Traces by the values that they have. by: of FACETS, or "annotation.KEY".
+
+        limit: the most values of each. Raises ValueError for something else.
+        """
+
+    @abstractmethod
+    def failures(
+        self,
+        window: Window,
+        step: float,
+        *,
+        group: str | None = None,
+        filter: Filter | None = None,
+        run: str | None = None,
+        samples: int = 5,
+        seconds: float = 2.0,
+    ) -> FailureGroups:
+        """What failed in the traces in a window. group: only failures of this group."""
+
+    @abstractmethod
+    def matching(
+        self,
+        trace_ids: Sequence[str],
+        *,
+        filter: Filter | None = None,
+        run: str | None = None,
+    ) -> set[str]:
+        """Those of these traces that are stored, match, and are of this run."""
+
+    @abstractmethod
+    def followers(self, trace_id: str, limit: int = 100) -> list[tuple[str, str]]:
+        """Traces with a link to this one, by id, and the segment or subsegment in it that they
+        link to.
+        """
+
+    @abstractmethod
+    def extent(self) -> Window | None:
+        """When the first and the last of the traces began, None if there are none."""
+
+    @abstractmethod
+    def remove(self, run: str | None = None, pinned: bool = False) -> Removed:
+        """Remove all traces, or those of a run, and what was derived from them.
+
+        pinned: those of pinned runs, too; else they are kept. A run named here goes, pinned or not,
+        and so does its name. Settings and counts of sampling stay.
+        """
+
+    # -- runs
+
+    @abstractmethod
+    def runs(self) -> list[Run]:
+        """Every run, the newest last."""
+
+    @abstractmethod
+    def current_run(self) -> str | None:
+        """The run that new traces are of."""
+
+    @abstractmethod
+    def begin_run(self, name: str | None) -> None:
+        """From now on new traces are of this run, which may be there already; None: of none.
+
+        A trace is of the run in which its first document arrived. Nothing is in a run when the store
+        is opened.
+        """
+
+    @abstractmethod
+    def pin_run(self, name: str, pinned: bool) -> bool:
+        """Say whether a run is kept when room has to be made; False if there is no such run."""
+
+    @abstractmethod
+    def run_of(self, trace_id: str) -> str | None:
+        """The run that a stored trace is of."""
+
+    # -- changes
 
     @abstractmethod
     def changes(self, after: int, limit: int = 1000) -> list[Change]:
@@ -193,10 +454,12 @@ class Store(ABC):
         window: Window,
         filter: Filter | None = None,
         groups: Mapping[str, Filter] | None = None,
+        run: str | None = None,
     ) -> list[Rollup]:
         """What was seen of nodes and edges in a window, added up.
 
-        The window is widened to whole minutes. With a filter: of traces in the window that match.
+        The window is widened to whole minutes. With a filter or run: of traces in the window that
+        match, or are of the run.
         """
 
     @abstractmethod
@@ -207,6 +470,7 @@ class Store(ABC):
         filter: Filter | None = None,
         groups: Mapping[str, Filter] | None = None,
         subjects: Callable[[Subject], bool] | None = None,
+        run: str | None = None,
     ) -> list[tuple[float, list[Rollup]]]:
         """The same for each period of so many seconds (a multiple of 60): its start and rollups.
 

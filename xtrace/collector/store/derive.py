@@ -6,15 +6,17 @@ from typing import NamedTuple
 
 import orjson
 
+from ..failures import failures
 from ..graph import observations, pack
 from ..summaries import summary
 from .links import packed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
+    from ..failures import Failure
     from ..graph import Observation
     from ..trace import Call, NodeKey, Part, Trace
     from .links import Link, Producer
@@ -38,6 +40,7 @@ class Derived(NamedTuple):
     annotations: list[tuple[str, str, str | None, float | None]]
     values: set[tuple[str, str]]
     links: list[tuple[str, str, bytes | None]]
+    failures: list[tuple[NodeKey, tuple[Any, ...]]]
     observations: list[Observation]
     packed: bytes
     summary: bytes
@@ -49,6 +52,7 @@ def derive(trace: Trace, links: Mapping[Link, Producer | None]) -> Derived:
     seen = observations(trace)
     root = trace.root
     values: set[tuple[str, str]] = {("user", user) for user, _ in trace.users}
+    values |= {("error", name) for name in _exceptions(trace)}
     has_inferred = has_throttle = False
     parts = []
     for part in trace.parts:
@@ -95,9 +99,31 @@ def derive(trace: Trace, links: Mapping[Link, Producer | None]) -> Derived:
         [_annotation(key, value) for key, found in trace.annotations.items() for value, _ in found],
         values,
         [(*link, packed(producer)) for link, producer in links.items()],
+        [(failure.node, _failure(failure)) for failure in failures(trace)],
         seen,
         pack(seen),
         orjson.dumps(told),
+    )
+
+
+def _exceptions(trace: Trace) -> Iterator[str]:
+    """The types of the exceptions at the ends of root causes."""
+    for kind in ("fault", "error") if trace.failing else ():
+        for cause in trace.causes[kind]:
+            for name, _ in cause.services[-1].entities[-1].exceptions:
+                if name is not None:
+                    yield name
+
+
+def _failure(failure: Failure) -> tuple[Any, ...]:
+    frame = failure.frame
+    return (
+        failure.group,
+        failure.type,
+        failure.message,
+        None if frame is None else orjson.dumps(list(frame)),
+        failure.time,
+        failure.entity,
     )
 
 

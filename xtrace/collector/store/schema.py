@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 MEMORY = ":memory:"
 APPLICATION_ID = 0x78747263  # "xtrc": tells our files from other SQLite databases
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 PAGE_BYTES = 8192
 """Five documents of 1.5 KB fill a page nearly; at 4096 a quarter would be wasted."""
 
 DOCUMENT_BITS = 24
 """documents.number is trace_no << DOCUMENT_BITS plus the document's place in its trace: the
 documents of a trace lie side by side, are read and deleted as a range, and need no index."""
+
+DERIVED_TABLES = ("parts", "calls", "annotations", "values_of", "links", "failures", "compiled")
+"""Rows that are made of a trace's documents; the first column of each is trace_no."""
 
 BUSY_SECONDS = 2.0
 """How long a statement waits for another process's transaction."""
@@ -56,11 +59,20 @@ create table traces (
     http_user_agent text,
     http_client_ip text,
     root_node integer,
+    run_no integer,                      -- null: of none
     change_no integer                    -- grows with each compilation, of all traces together
 );
 create index traces_by_time on traces (time);
 create index traces_by_start on traces (start_time, end_time);
 create index traces_by_change on traces (change_no);
+create index traces_by_run on traces (run_no, start_time) where run_no is not null;
+
+create table runs (
+    run_no integer primary key,
+    name text not null unique,
+    begun real not null,
+    pinned integer not null              -- its traces aren't trimmed
+);
 
 create table nodes (
     node_no integer primary key,
@@ -116,7 +128,7 @@ create index annotations_by_number on annotations (key, number) where kind <> 's
 
 create table values_of (
     trace_no integer not null,
-    field text not null,                 -- user, availabilityzone, instance.id, resource.arn
+    field text not null,                 -- user, availabilityzone, instance.id, resource.arn, error
     text text not null,
     primary key (trace_no, field, text)
 ) without rowid;
@@ -132,6 +144,21 @@ create table links (
     primary key (trace_no, link_no)
 ) without rowid;
 create index links_by_target on links (to_trace, id, found);
+
+-- See failures.Failure.
+create table failures (
+    trace_no integer not null,
+    failure_no integer not null,
+    node_no integer not null,
+    group_id text not null,
+    type text not null,
+    message text not null,
+    frame blob,                          -- path, line and label, JSON
+    time real not null,
+    entity text not null,
+    primary key (trace_no, failure_no)
+) without rowid;
+create index failures_by_group on failures (group_id, trace_no);
 
 -- What find() and the graph give of a trace, apart from the columns that filters look at.
 create table compiled (

@@ -17,19 +17,28 @@ from threading import RLock
 import orjson
 
 from ..graph import PERIOD, Edge, Rollup, added_up, change, unpack
-from ..trace import NodeKey, compile_trace
+from ..trace import NodeKey
 from . import (
     Change,
     Counts,
+    Distribution,
+    Facets,
+    FailureGroups,
+    Order,
     Page,
     RangeType,
+    Ranking,
+    Removed,
+    Run,
     SamplingCount,
     Size,
     Store,
     StoreError,
     Window,
+    aggregates,
 )
 from .links import recorded
+from .questions import BOTTOM, Question, compiled, cursor_at, position
 from .rollups import SEALED_SPAN
 from .schema import MEMORY, connect, documents_of, lock, prepare, unusable
 from .writer import Writer, used_bytes
@@ -44,16 +53,11 @@ if TYPE_CHECKING:
     from ..graph import Subject
     from ..trace import Trace
     from . import Document
-    from .links import Link, Producer
-
-SLICE = 4_000
-"""Traces that one statement of a search looks at: what bounds how long it takes."""
-
-CHECK_EVERY = 20
-"""Traces that are compiled for a filter between two looks at the clock."""
 
 SECONDS_TO_STORE = 5.0
 """How long a reader waits for documents that are on their way into the store."""
+
+EVER = Window(float("-inf"), float("inf"))
 
 KEPT_READERS = 4
 MAX_INTEGER = (1 << 63) - 1
@@ -90,6 +94,16 @@ WORDS = {
     },
 }
 """Words from ?1 to before ?2, at most ?3 of them; ?4 is the annotation's key."""
+
+
+_COLUMNS = {
+    Order.START: "start_time",
+    Order.RESPONSE_TIME: "response_time",
+    Order.DURATION: "duration",
+    Order.STATUS: "http_status",
+    Order.URL: "http_url",
+    Order.METHOD: "http_method",
+}
 
 
 class SQLiteStore(Store):
@@ -214,7 +228,7 @@ class SQLiteStore(Store):
                     continue
                 documents = documents_of(connection, trace_no)
                 links = recorded(connection, trace_no)
-            found.append(_compiled(trace_id, documents, links))
+            found.append(compiled(trace_id, documents, links))
         return found
 
     def _await_stored(self, trace_ids: Sequence[str]) -> None:
@@ -228,6 +242,7 @@ class SQLiteStore(Store):
         range_type: RangeType = RangeType.TRACE_ID,
         filter: Filter | None = None,
         groups: Mapping[str, Filter] | None = None,
+        run: str | None = None,
         cursor: str | None = None,
         limit: int = 100,
         seconds: float = 0.2,
@@ -235,8 +250,8 @@ class SQLiteStore(Store):
         """See Store."""
         deadline = time.monotonic() + seconds
         with self._reading() as connection:
-            question = _Question(connection, window, range_type, filter, groups)
-        top = (question.end, -1) if cursor is None else _position(cursor)
+            question = Question(connection, window, range_type, filter, groups, run)
+        top = (question.end, -1) if cursor is None else position(cursor)
         summaries: list[dict[str, Any]] = []
         scanned = 0
         while True:
@@ -245,10 +260,165 @@ class SQLiteStore(Store):
                 last = question.slice(connection, top, bottom, summaries, limit, deadline)
                 scanned += question.count(connection, top, last)
             top = last
-            if last == bottom and bottom[0] == float("-inf"):
+            if last == BOTTOM:
                 return Page(summaries, scanned, None)
             if len(summaries) >= limit or time.monotonic() >= deadline:
-                return Page(summaries, scanned, _cursor(top))
+                return Page(summaries, scanned, cursor_at(top))
+
+    def ranked(
+        self,
+        window: Window,
+        by: Order,
+        *,
+        highest: bool = True,
+        filter: Filter | None = None,
+        run: str | None = None,
+        limit: int = 100,
+        seconds: float = 2.0,
+    ) -> Ranking:
+        """See Store."""
+        deadline = time.monotonic() + seconds
+        column = f"t.{_COLUMNS[by]}"
+        direction = "desc" if highest else "asc"
+        order = f"{column} is null, {column} {direction}, t.trace_no {direction}"
+        with self._reading() as connection:
+            question = Question(connection, window, RangeType.TRACE_ID, filter, run=run)
+            return Ranking(*question.ranked(connection, order, limit, deadline))
+
+    def distribution(
+        self,
+        window: Window,
+        step: float,
+        *,
+        filter: Filter | None = None,
+        run: str | None = None,
+        seconds: float = 2.0,
+    ) -> Distribution:
+        """See Store."""
+        return aggregates.distribution(
+            self._reading, self._question(window, filter, run), step, time.monotonic() + seconds
+        )
+
+    def facets(
+        self,
+        window: Window,
+        by: Sequence[str],
+        *,
+        filter: Filter | None = None,
+        run: str | None = None,
+        limit: int = 100,
+        seconds: float = 2.0,
+    ) -> Facets:
+        """See Store."""
+        return aggregates.facets(
+            self._reading,
+            self._question(window, filter, run),
+            by,
+            limit,
+            time.monotonic() + seconds,
+        )
+
+    def failures(
+        self,
+        window: Window,
+        step: float,
+        *,
+        group: str | None = None,
+        filter: Filter | None = None,
+        run: str | None = None,
+        samples: int = 5,
+        seconds: float = 2.0,
+    ) -> FailureGroups:
+        """See Store."""
+        return aggregates.failures(
+            self._reading,
+            self._question(window, filter, run),
+            step,
+            group,
+            samples,
+            time.monotonic() + seconds,
+        )
+
+    def _question(self, window: Window, filter: Filter | None, run: str | None) -> Question:
+        with self._reading() as connection:
+            return Question(connection, window, RangeType.TRACE_ID, filter, run=run)
+
+    def matching(
+        self,
+        trace_ids: Sequence[str],
+        *,
+        filter: Filter | None = None,
+        run: str | None = None,
+    ) -> set[str]:
+        """See Store."""
+        with self._reading() as connection:
+            question = Question(connection, EVER, RangeType.TRACE_ID, filter, run=run)
+            return question.matching(connection, trace_ids)
+
+    def followers(self, trace_id: str, limit: int = 100) -> list[tuple[str, str]]:
+        """See Store."""
+        with self._reading() as connection:
+            return connection.execute(
+                "select t.trace_id, l.id from links l join traces t using (trace_no) "
+                "where l.to_trace = ? order by l.trace_no, l.link_no limit ?",
+                (trace_id, limit),
+            ).fetchall()
+
+    def extent(self) -> Window | None:
+        """See Store."""
+        with self._reading() as connection:
+            # One statement with both would read the whole index.
+            first, last = (
+                connection.execute(f"select {end}(start_time) from traces").fetchone()[0]
+                for end in ("min", "max")
+            )
+        return None if first is None else Window(first, last)
+
+    def remove(self, run: str | None = None, pinned: bool = False) -> Removed:
+        """See Store."""
+        removed: Removed = self._job(lambda writer: writer.remove(run, pinned))
+        return removed
+
+    # -- runs
+
+    def runs(self) -> list[Run]:
+        """See Store."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select name, begun, pinned, "
+                "(select count(*) from traces t where t.run_no = r.run_no), "
+                "(select min(start_time) from traces t where t.run_no = r.run_no), "
+                "(select max(start_time) from traces t where t.run_no = r.run_no) "
+                "from runs r order by run_no"
+            ).fetchall()
+        return [Run(name, begun, bool(pinned), *rest) for name, begun, pinned, *rest in rows]
+
+    def current_run(self) -> str | None:
+        """See Store."""
+        return None if self._writer is None else self._writer.run_name
+
+    def begin_run(self, name: str | None) -> None:
+        """See Store."""
+        self._job(lambda writer: writer.begin_run(name))
+
+    def pin_run(self, name: str, pinned: bool) -> bool:
+        """See Store."""
+        return bool(self._job(lambda writer: writer.pin_run(name, pinned)))
+
+    def run_of(self, trace_id: str) -> str | None:
+        """See Store."""
+        with self._reading() as connection:
+            found = connection.execute(
+                "select r.name from traces t join runs r using (run_no) where t.trace_id = ?",
+                (trace_id,),
+            ).fetchone()
+        return None if found is None else str(found[0])
+
+    def _job(self, job: Callable[[Writer], Any]) -> Any:
+        try:
+            return job(self._writing())
+        except sqlite3.Error as error:
+            raise StoreError(f"Can't write to {self.path!r}: {error}") from error
 
     def changes(self, after: int, limit: int = 1000) -> list[Change]:
         """See Store."""
@@ -271,13 +441,14 @@ class SQLiteStore(Store):
         window: Window,
         filter: Filter | None = None,
         groups: Mapping[str, Filter] | None = None,
+        run: str | None = None,
     ) -> list[Rollup]:
         """See Store."""
-        if filter is None:
+        if filter is None and run is None:
             with self._reading() as connection:
                 rows = self._stored_rollups(connection, window, whole=True)
                 return added_up(rollup for _, rollup in rows)
-        return added_up(rollup for _, rollup in self._found_rollups(window, filter, groups))
+        return added_up(rollup for _, rollup in self._found_rollups(window, filter, groups, run))
 
     def series(
         self,
@@ -286,16 +457,17 @@ class SQLiteStore(Store):
         filter: Filter | None = None,
         groups: Mapping[str, Filter] | None = None,
         subjects: Callable[[Subject], bool] | None = None,
+        run: str | None = None,
     ) -> list[tuple[float, list[Rollup]]]:
         """See Store."""
         step = max(1, round(period / PERIOD)) * PERIOD
         periods: dict[int, list[Rollup]] = {}
         rows: Iterable[tuple[int, Rollup]]
-        if filter is None:
+        if filter is None and run is None:
             with self._reading() as connection:
                 rows = self._stored_rollups(connection, window, whole=False, subjects=subjects)
         else:
-            rows = self._found_rollups(window, filter, groups)
+            rows = self._found_rollups(window, filter, groups, run)
         for start, rollup in rows:
             if subjects is None or subjects(rollup.subject):
                 periods.setdefault(start // step * step, []).append(rollup)
@@ -336,13 +508,17 @@ class SQLiteStore(Store):
         return found
 
     def _found_rollups(
-        self, window: Window, filter: Filter, groups: Mapping[str, Filter] | None
+        self,
+        window: Window,
+        filter: Filter | None,
+        groups: Mapping[str, Filter] | None,
+        run: str | None,
     ) -> Iterator[tuple[int, Rollup]]:
         """Start and rollup of what the traces in a window that match say about it."""
         low, high = _minutes(window)
         with self._reading() as connection:
-            question = _Question(
-                connection, Window(low, high), RangeType.EVENT, filter, groups, of_graph=True
+            question = Question(
+                connection, Window(low, high), RangeType.EVENT, filter, groups, run, of_graph=True
             )
         top = (question.end, -1)
         totals: dict[tuple[int, Subject], Rollup] = {}
@@ -359,7 +535,7 @@ class SQLiteStore(Store):
                         totals[key].add_all(rollup)
                     else:
                         totals[key] = rollup
-            if bottom[0] == float("-inf"):
+            if bottom == BOTTOM:
                 break
         for (start, _), rollup in totals.items():
             yield start, rollup
@@ -462,121 +638,6 @@ class SQLiteStore(Store):
         return 0 if row is None else row[0]
 
 
-class _Question:
-    """What find() looks for, as SQL that is asked slice by slice, from the newest trace down.
-
-    A position is (time, trace_no); a slice goes from below one position down to another, which
-    belongs to it.
-    """
-
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        window: Window,
-        range_type: RangeType,
-        filter: Filter | None,
-        groups: Mapping[str, Filter] | None,
-        *,
-        of_graph: bool = False,
-    ) -> None:
-        self.end = float(window.end)
-        self._column = "time" if range_type is RangeType.TRACE_ID else "start_time"
-        self._range = "1"
-        self._range_parameters: tuple[Any, ...] = ()
-        if range_type is RangeType.TRACE_ID:
-            self._low = max(window.start, -1e15) // 1  # the times in ids are whole seconds
-        else:
-            longest = connection.execute(
-                "select value from counters where name = 'longest'"
-            ).fetchone()
-            self._low = window.start - (0.0 if longest is None else longest[0])
-            if range_type is RangeType.EVENT:
-                self._range = "t.end_time >= ?"
-                self._range_parameters = (window.start,)
-            else:
-                self._range = (
-                    "exists (select 1 from parts p where p.trace_no = t.trace_no "
-                    "and p.end_time >= ? and p.end_time < ?)"
-                )
-                self._range_parameters = (window.start, window.end)
-        self._filter: Filter | None = None
-        where = "1"
-        parameters: tuple[Any, ...] = ()
-        if filter is not None:
-            from ..filters.sql import prefilter
-
-            resolved = filter.resolve(groups)
-            made = prefilter(resolved)
-            where, parameters = made.where, made.parameters
-            if not made.is_exact:
-                self._filter = resolved
-        self._position = f"t.{self._column}, t.trace_no"
-        self._statement = (
-            f"select {self._position}, c.{'observations' if of_graph else 'summary'}, t.trace_id "
-            "from traces t cross join compiled c on c.trace_no = t.trace_no "
-            f"where {self._between()} and {self._range} and ({where}) "
-            f"order by t.{self._column} desc, t.trace_no desc"
-        )
-        self._parameters = (self._low, *self._range_parameters, *parameters)
-        self._of_graph = of_graph
-
-    def _between(self) -> str:
-        return (
-            f"({self._position}) < (?, ?) and ({self._position}) >= (?, ?) "
-            f"and t.{self._column} >= ?"
-        )
-
-    def bottom(self, connection: sqlite3.Connection, top: tuple[float, int]) -> tuple[float, int]:
-        """Where the slice below a position ends; at minus infinity it is the last."""
-        found = connection.execute(
-            f"select {self._column}, trace_no from traces "
-            f"where ({self._column}, trace_no) < (?, ?) and {self._column} >= ? "
-            f"order by {self._column} desc, trace_no desc limit 1 offset {SLICE - 1}",
-            (*top, self._low),
-        ).fetchone()
-        return (float("-inf"), 0) if found is None else found
-
-    def slice(
-        self,
-        connection: sqlite3.Connection,
-        top: tuple[float, int],
-        bottom: tuple[float, int],
-        found: list[Any],
-        limit: int,
-        deadline: float,
-    ) -> tuple[float, int]:
-        """Add what is found between two positions; gives the position up to which was looked."""
-        rows = connection.execute(self._statement, (*top, *bottom, *self._parameters))
-        looked_at = 0
-        last = top
-        for when, trace_no, kept, trace_id in rows:
-            if len(found) >= limit:
-                return last
-            looked_at += 1
-            last = (when, trace_no)
-            if self._filter is not None:
-                documents = documents_of(connection, trace_no)
-                links = recorded(connection, trace_no)
-                if not self._filter.matches(_compiled(trace_id, documents, links)):
-                    if looked_at % CHECK_EVERY == 0 and time.monotonic() >= deadline:
-                        return last
-                    continue
-            found.append(kept if self._of_graph else orjson.loads(kept))
-            if looked_at % CHECK_EVERY == 0 and time.monotonic() >= deadline:
-                return last
-        return bottom
-
-    def count(
-        self, connection: sqlite3.Connection, top: tuple[float, int], last: tuple[float, int]
-    ) -> int:
-        """How many traces of the range there are below a position, down to another."""
-        found = connection.execute(
-            f"select count(*) from traces t where {self._between()} and {self._range}",
-            (*top, *last, self._low, *self._range_parameters),
-        ).fetchone()
-        return int(found[0])
-
-
 def _create(path: str) -> BinaryIO:
     """Make a file that only its owner may read, and lock it."""
     folder = os.path.dirname(path)
@@ -596,11 +657,6 @@ def _number(connection: sqlite3.Connection, trace_id: str) -> int | None:
         "select trace_no from traces where trace_id = ?", (trace_id,)
     ).fetchone()
     return None if found is None else int(found[0])
-
-
-def _compiled(trace_id: str, documents: list[bytes], links: dict[Link, Producer]) -> Trace:
-    contents = [orjson.loads(data) for data in documents]
-    return compile_trace(trace_id, contents, lambda *link: links.get(link))
 
 
 def _subject(connection: sqlite3.Connection, number: int) -> Subject:
@@ -637,15 +693,3 @@ def _spans(low: int, high: int, sealed: list[int]) -> Iterator[tuple[int, int, i
         at = start + SEALED_SPAN
     if at < high:
         yield PERIOD, at, high
-
-
-def _position(cursor: str) -> tuple[float, int]:
-    try:
-        when, _, number = cursor.partition("/")
-        return float.fromhex(when), int(number)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{cursor!r} is no cursor") from error
-
-
-def _cursor(position: tuple[float, int]) -> str:
-    return f"{position[0].hex()}/{position[1]}"

@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict, deque
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout  # the built-in one from Python 3.11 on
+from itertools import takewhile
 from threading import Condition, Thread
 
 import orjson
@@ -17,8 +18,9 @@ from ..trace import compile_trace
 from . import Counts
 from .derive import derive
 from .links import Following, Links
+from .removal import remove
 from .rollups import Numbers, Rollups
-from .schema import DOCUMENT_BITS, documents_of
+from .schema import DERIVED_TABLES, DOCUMENT_BITS, documents_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..graph import Observation
-    from . import Document
+    from . import Document, Removed
     from .derive import Derived
 
 log = logging.getLogger("xtrace.collector")
@@ -89,8 +91,8 @@ _INSERT_PART = _insert("parts", 13)
 _INSERT_CALL = _insert("calls", 10)
 _INSERT_ANNOTATION = _insert("annotations", 6)
 _INSERT_VALUE = _insert("values_of", 3)
+_INSERT_FAILURE = _insert("failures", 9)
 _INSERT_COMPILED = _insert("compiled", 3)
-_DERIVED_TABLES = ("parts", "calls", "annotations", "values_of", "links", "compiled")
 
 
 class _Active:
@@ -160,6 +162,9 @@ class Writer:
         self._trimming = False
         self._nodes_to_trim = True
         self._nodes_trimmed = float("-inf")
+        self._is_sparse = False
+        self._run_no: int | None = None
+        self.run_name: str | None = None
 
         self.taken = 0
         self.stored = 0
@@ -240,6 +245,20 @@ class Writer:
             self._changed.notify_all()
         return done.result()
 
+    def remove(self, run: str | None, pinned: bool) -> Removed:
+        """Remove all traces, or those of a run."""
+        removed: Removed = self.run(lambda connection: self._remove(connection, run, pinned))
+        return removed
+
+    def begin_run(self, name: str | None) -> None:
+        """Have new traces be of a run."""
+        self.run(lambda connection: self._begin_run(connection, name))
+
+    def pin_run(self, name: str, pinned: bool) -> bool:
+        """Keep the traces of a run, or don't; False if there is none of that name."""
+        found: bool = self.run(lambda connection: self._pin_run(connection, name, pinned))
+        return found
+
     def stop(self) -> None:
         """Store what was taken, and end."""
         with self._changed:
@@ -260,6 +279,8 @@ class Writer:
             for done in flushes:
                 done.set_result(None)
             self._run_jobs()
+            if self._is_sparse:
+                self._compact()
             if finishing:
                 break
             if not stored:
@@ -377,6 +398,7 @@ class Writer:
         self._counters: dict[str, Any] = {}
         self._counters_changed = False
         self._oldest: float | None = None
+        self._trim_from = 0
         self._known = False
 
     def _read(self, connection: sqlite3.Connection) -> None:
@@ -411,7 +433,7 @@ class Writer:
                     trace_no = self._count("trace_no")
                     active = _Active(trace_no, trace_no << DOCUMENT_BITS)
                     active.contents = []
-                    new.append((trace_no, trace_id, received))
+                    new.append((trace_no, trace_id, received, self._run_no))
                     self._active[trace_id] = active
             rows.append((active.next, data))
             active.next += 1
@@ -428,7 +450,7 @@ class Writer:
                 self._stale[trace_id] = active
         if new:
             connection.executemany(
-                "insert into traces (trace_no, trace_id, received) values (?, ?, ?)", new
+                "insert into traces (trace_no, trace_id, received, run_no) values (?, ?, ?, ?)", new
             )
             self._count("traces", len(new))
         connection.executemany("insert into documents values (?, ?)", rows)
@@ -552,9 +574,10 @@ class Writer:
             ).fetchone()
             if found is not None:
                 old.extend(unpack(found[0]))
-        for table in _DERIVED_TABLES if again else ():
+        for table in DERIVED_TABLES if again else ():
             connection.executemany(f"delete from {table} where trace_no = ?", again)
-        traces, parts, calls, annotations, values, links, kept = [], [], [], [], [], [], []
+        traces, parts, calls, annotations, values = [], [], [], [], []
+        links, failures, kept = [], [], []
         use = self._numbers.use
         for active, derived in compiled:
             number = active.trace_no
@@ -572,6 +595,8 @@ class Writer:
                 values.append((number, *value))
             for place, link in enumerate(derived.links):
                 links.append((number, place, *link))
+            for place, (key, row) in enumerate(derived.failures):
+                failures.append((number, place, use(connection, key, number), *row))
             kept.append((number, derived.summary, derived.packed))
             active.compiled = True
         self._numbers.write(connection)
@@ -583,6 +608,7 @@ class Writer:
         connection.executemany(_INSERT_ANNOTATION, annotations)
         connection.executemany(_INSERT_VALUE, values)
         self._links.write(connection, links)
+        connection.executemany(_INSERT_FAILURE, failures)
         connection.executemany(_INSERT_COMPILED, kept)
         longest = max((derived.trace[3] for _, derived in compiled), default=0.0)
         if longest > self._counters.get("longest", 0.0):
@@ -606,6 +632,7 @@ class Writer:
         now = time.monotonic()
         if self._nodes_to_trim and now >= self._nodes_trimmed + SECONDS_BETWEEN_NODES:
             with self._transaction() as connection:
+                # Below a pinned run there may be others; their nodes stay as long as it does.
                 oldest = connection.execute("select min(trace_no) from traces").fetchone()[0]
                 none = self._counters.get("trace_no", 0) + 1
                 self._numbers.trim(connection, none if oldest is None else oldest)
@@ -624,10 +651,8 @@ class Writer:
         if self._max_age is not None:
             if self._oldest is None:
                 with self._exclusive():
-                    found = self._connection.execute(
-                        "select received from traces order by trace_no limit 1"
-                    ).fetchone()
-                self._oldest = found[0] if found else None
+                    found = self._to_trim(self._connection)
+                self._oldest = found[0][2] if found else None
             if self._oldest is not None and self._oldest < time.time() - self._max_age:
                 return True
         if self._max_bytes is None:
@@ -643,10 +668,7 @@ class Writer:
 
     def _delete_oldest(self, connection: sqlite3.Connection) -> bool:
         """Delete a few traces, or a part of a large one; False if there is none."""
-        oldest = connection.execute(
-            "select trace_no, trace_id, received from traces order by trace_no limit ?",
-            (TRIM_TRACES,),
-        ).fetchall()
+        oldest = self._to_trim(connection)
         limit = (
             float("inf") if self._trimming or self._max_age is None else time.time() - self._max_age
         )
@@ -675,7 +697,7 @@ class Writer:
         ).fetchall()
         old = (seen for (packed,) in said for seen in unpack(packed))
         self._rollups.add(connection, change(old, ()))
-        for table in ("stale", *_DERIVED_TABLES):
+        for table in ("stale", *DERIVED_TABLES):
             connection.execute(
                 f"delete from {table} where trace_no >= ? and trace_no <= ?", (first, last)
             )
@@ -693,6 +715,62 @@ class Writer:
         self.trimmed_documents += documents
         self._oldest = None
         return True
+
+    def _to_trim(self, connection: sqlite3.Connection) -> list[tuple[int, str, float]]:
+        """Number, id and arrival of the first traces that aren't pinned, with no pinned one between."""
+        while True:
+            rows = connection.execute(
+                "select trace_no, trace_id, received, "
+                "coalesce((select pinned from runs r where r.run_no = t.run_no), 0) "
+                "from traces t where trace_no >= ? order by trace_no limit ?",
+                (self._trim_from, TRIM_TRACES),
+            ).fetchall()
+            place = next((n for n, row in enumerate(rows) if not row[3]), None)
+            if place is not None:
+                self._trim_from = rows[place][0]
+                return [row[:3] for row in takewhile(lambda row: not row[3], rows[place:])]
+            if not rows:
+                return []
+            self._trim_from = rows[-1][0] + 1
+
+    # -- runs
+
+    def _begin_run(self, connection: sqlite3.Connection, name: str | None) -> None:
+        number = None
+        if name is not None:
+            connection.execute(
+                "insert into runs (name, begun, pinned) values (?, ?, 0) on conflict do nothing",
+                (name, time.time()),
+            )
+            number = connection.execute(
+                "select run_no from runs where name = ?", (name,)
+            ).fetchone()[0]
+        self._run_no, self.run_name = number, name
+
+    def _pin_run(self, connection: sqlite3.Connection, name: str, pinned: bool) -> bool:
+        found = connection.execute(
+            "update runs set pinned = ? where name = ?", (int(pinned), name)
+        ).rowcount
+        self._trim_from = 0
+        self._oldest = None
+        return bool(found)
+
+    def _remove(self, connection: sqlite3.Connection, run: str | None, pinned: bool) -> Removed:
+        removed = remove(connection, run, pinned, self._run_no)
+        if run is not None and run == self.run_name:
+            self._run_no = self.run_name = None
+        self._is_sparse = connection.execute("select 1 from traces limit 1").fetchone() is None
+        self._forget()  # what is known of the tables isn't so any more
+        return removed
+
+    def _compact(self) -> None:
+        """Give back the room of what was removed; what was in the file isn't there any more."""
+        self._is_sparse = False
+        try:
+            with self._exclusive():
+                self._connection.execute("vacuum")
+        except sqlite3.Error as error:
+            self._complain("Can't compact the database", error)
 
     # -- counters and jobs
 
