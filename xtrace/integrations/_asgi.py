@@ -56,6 +56,7 @@ _WEBSOCKET_DISCONNECT = "WebSocketDisconnect"
 _TRACE_HEADER = b"x-amzn-trace-id"
 _TRACEPARENT = b"traceparent"
 _FORWARDED_FOR = b"x-forwarded-for"
+_SHUT_DOWN = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 _FAULTS = (1011, 4500)  # by the specification, and of Litestar
 
 
@@ -74,6 +75,8 @@ class TracedApplication:
         recorder = self.recorder
         kind = scope["type"]
         if (kind != "http" and kind != "websocket") or MARK in scope or not recorder.enabled:
+            if kind == "lifespan" and recorder.enabled:
+                send = _flushing(send, recorder)
             await self.app(scope, receive, send)
             return
         segment = None
@@ -136,6 +139,21 @@ class TracedApplication:
                 response.end(None)
         finally:
             context.set(outside)
+
+
+def _flushing(send: Send, recorder: Recorder) -> Send:
+    """Passes on an application's lifespan; before it says that it has shut down, all is sent.
+
+    Uvicorn ends by the signal that stopped it, past Python's exit functions.
+    """
+
+    async def send_after_flush(message: Message) -> None:
+        if message["type"] in _SHUT_DOWN:
+            with faults.absorb("flush"):
+                recorder.flush()
+        await send(message)
+
+    return send_after_flush
 
 
 def trace_applications(patcher: Patcher, application_class: Any) -> None:

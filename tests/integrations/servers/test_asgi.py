@@ -317,19 +317,70 @@ def test_a_segment_that_the_application_has_ended_itself_is_left_alone(traces):
 # -- what isn't a request ------------------------------------------------------------------------
 
 
-def test_lifespan_and_unknown_scopes_are_passed_on_untouched(traces):
+def test_unknown_scopes_are_passed_on_untouched(traces):
     seen = []
 
     async def app(scope, receive, send):
         seen.append((scope, receive, send))
 
     server = Server()
-    for type in ("lifespan", "telepathy"):
-        scope = {"type": type}
-        asyncio.run(XRayMiddleware(app)(scope, server.receive, server.send))
-        assert seen.pop() == (scope, server.receive, server.send)
-        assert scope == {"type": type}
+    scope = {"type": "telepathy"}
+    asyncio.run(XRayMiddleware(app)(scope, server.receive, server.send))
+    assert seen == [(scope, server.receive, server.send)]
+    assert scope == {"type": "telepathy"}
     assert traces.documents == []
+
+
+@pytest.mark.parametrize("end", ["lifespan.shutdown.complete", "lifespan.shutdown.failed"])
+def test_a_lifespan_is_passed_on_and_what_is_open_at_its_end_is_sent_before(traces, end):
+    begun = {"type": "lifespan.startup.complete"}
+    messages, sent = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}], []
+
+    async def app(scope, receive, send):
+        assert scope == {"type": "lifespan"}
+        assert (await receive())["type"] == "lifespan.startup"
+        await send(begun)
+        with xtrace.in_segment("shop"):
+            xtrace.recorder.in_subsegment("left open").begin()
+        assert (await receive())["type"] == "lifespan.shutdown"
+        await send({"type": end})
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        sent.append((message, [each.get("in_progress") for each in traces.subsegments]))
+
+    asyncio.run(XRayMiddleware(app)({"type": "lifespan"}, receive, send))
+    assert sent == [(begun, []), ({"type": end}, [True])]
+
+
+def test_an_application_without_a_lifespan_says_so_itself(traces):
+    async def app(scope, receive, send):
+        raise ValueError("no lifespan")
+
+    server = Server()
+    with pytest.raises(ValueError, match="no lifespan"):
+        asyncio.run(XRayMiddleware(app)({"type": "lifespan"}, server.receive, server.send))
+    assert traces.documents == []
+
+
+def test_a_lifespan_ends_though_nothing_can_be_flushed(traces, monkeypatch, lenient_faults):
+    sent = []
+
+    async def app(scope, receive, send):
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def send(message):
+        sent.append(message)
+
+    def fails(*args):
+        raise RuntimeError("boom")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Recorder, "flush", fails)
+        asyncio.run(XRayMiddleware(app)({"type": "lifespan"}, Server().receive, send))
+    assert len(sent) == 1
 
 
 # -- websockets ----------------------------------------------------------------------------------
