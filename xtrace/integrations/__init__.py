@@ -33,6 +33,7 @@ INTEGRATIONS = {
     "http_client": "http.client",
     "httpx": "httpx",
     "litestar": "litestar",
+    "logging": "logging",
     "multiprocessing": "multiprocessing.pool",
     "pynamodb": "pynamodb.connection.base",
     "quart": "quart",
