@@ -30,7 +30,7 @@ def code(page):
 
 @pytest.mark.parametrize("page", [p for p in PAGES if code(p).strip()], ids=lambda p: p.name)
 def test_the_code_of_a_page_runs(page, tmp_path):
-    program = tmp_path / f"{page.stem}.py"
+    program = tmp_path / f"{page.stem}_page.py"  # not logging.py
     program.write_text(code(page))
     done = subprocess.run(
         [sys.executable, "-W", "error", program],

@@ -588,6 +588,18 @@ def test_an_emitter_that_raises_is_a_counted_drop(recorder, lenient_faults):
     assert stats.recorded == 2
 
 
+def test_log_groups_are_recorded_by_name_and_arn(recorder, sent, monkeypatch):
+    arn = "arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/shop"
+    recorder.configure(log_groups=["shop", f"{arn}:*"])
+    with recorder.in_segment("a"), recorder.in_subsegment("part"):
+        pass
+    groups = [{"log_group": "shop"}, {"log_group": "/ecs/shop", "arn": f"{arn}:*"}]
+    assert sent.segment("a")["aws"]["cloudwatch_logs"] == groups
+    monkeypatch.setenv("XTRACE_LOG_GROUPS", "shop, /ecs/cart")
+    recorder.configure(log_groups=["other"])
+    assert recorder.log_groups == ("shop", "/ecs/cart")
+
+
 def test_the_service_version_is_recorded(recorder, sent):
     recorder.configure(service_version="1.4.2")
     with recorder.in_segment():

@@ -87,6 +87,8 @@ def test_a_value_is_taken_as(name, given, value):
         ("service", "", "Write a text that isn't empty."),
         ("service", "  ", "Write a text that isn't empty."),
         ("service_version", 7, "Write a text that isn't empty."),
+        ("log_groups", ["two words"], "Write names or ARNs of log groups"),
+        ("log_groups", 7, "Write names or ARNs of log groups"),
         ("enabled", "maybe", "Write True or False"),
         ("enabled", None, "Write True or False"),
         ("redact", 0.5, "Write True or False"),

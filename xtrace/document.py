@@ -211,11 +211,22 @@ class Constant:
         origin = {} if owner.origin is None else {"origin": owner.origin}
         self.fields: dict[str, Any] = {
             "service": {**RUNTIME, **version},
-            "aws": {**owner.environment, "xray": SDK},
+            "aws": {**owner.environment, **_logs(owner.log_groups), "xray": SDK},
             **origin,
         }
         self.ending = b"," + encode(self.fields)[1:]
         self.is_disjoint = frozenset(self.fields).isdisjoint
+
+
+def _logs(groups: tuple[str, ...]) -> dict[str, Any]:
+    """The block of log groups, each given by name or ARN."""
+    described = []
+    for group in groups:
+        name = group.removesuffix(":*").rpartition(":")[2]
+        described.append(
+            {"log_group": name, "arn": group} if name != group else {"log_group": name}
+        )
+    return {"cloudwatch_logs": described} if described else {}
 
 
 # -- fields ------------------------------------------------------------------------------------

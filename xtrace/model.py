@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
         open: dict[Entity, int]
         environment: dict[str, Any]
+        log_groups: tuple[str, ...]
         origin: str | None
         service_version: str | None
         constant: Constant | None

@@ -200,6 +200,7 @@ class _NowhereToGo:
     def __init__(self) -> None:
         self.open: dict[Entity, int] = {}
         self.environment: dict[str, Any] = {}
+        self.log_groups: tuple[str, ...] = ()
         self.origin: str | None = None
         self.service_version: str | None = None
         self.constant: Constant | None = None

@@ -53,6 +53,7 @@ _valid_id = re.compile(r"[0-9a-fA-F]{16}", re.ASCII).fullmatch
 _PLAIN = (
     "enabled",
     "excluded_urls",
+    "log_groups",
     "max_trace_back",
     "redact",
     "sampling",
@@ -99,6 +100,7 @@ class Recorder:
         "environment",
         "excluded_urls",
         "in_use",
+        "log_groups",
         "max_trace_back",
         "naming",
         "open",
@@ -121,6 +123,7 @@ class Recorder:
 
     enabled: bool
     excluded_urls: tuple[str, ...]
+    log_groups: tuple[str, ...]
     max_trace_back: int
     redact: bool
     sampling: bool

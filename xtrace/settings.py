@@ -7,6 +7,7 @@ who wrote it. `xtrace doctor` prints this table with the values in force.
 from __future__ import annotations
 
 import os
+import re
 
 from . import daemon
 from .errors import ConfigurationError, UnknownSetting
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         max_trace_back: int
         dynamic_naming: Any
         plugins: Sequence[str] | None
+        log_groups: Sequence[str] | str
         stream_sql: bool
         redact: bool
         traceparent: bool
@@ -171,6 +173,23 @@ def _patterns(setting: Setting, value: Any) -> tuple[str, ...]:
     raise setting.wrong(value, "Write patterns: ['*.example.com'], or in one text with commas.")
 
 
+def _log_groups(setting: Setting, value: Any) -> tuple[str, ...]:
+    """Names or ARNs of log groups, given one by one or with commas between them."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if isinstance(parts, (list, tuple)) and all(isinstance(part, str) for part in parts):
+        groups = tuple(part.strip() for part in parts if part.strip())
+        if all(_log_group(group) for group in groups):
+            return groups
+    raise setting.wrong(
+        value, "Write names or ARNs of log groups: ['/ecs/shop'], or in one text with commas."
+    )
+
+
+_log_group = re.compile(
+    r"(?:arn:[\w-]+:logs:[\w-]*:\d*:log-group:)?[\w./#-]{1,512}(?::\*)?"
+).fullmatch
+
+
 def _pattern_or(
     check: Callable[[Setting, Any], Any],
 ) -> Callable[[Setting, Any], Any]:
@@ -303,6 +322,14 @@ SETTINGS: dict[str, Setting] = {
             None,
             "What the process may run on, to be found out and recorded: EC2Plugin, ECSPlugin, "
             "EKSPlugin, ElasticBeanstalkPlugin. (): forget what was found.",
+        ),
+        Setting(
+            "log_groups",
+            (),
+            "CloudWatch log groups with this service's logs, by name or ARN, recorded with each "
+            "segment: CloudWatch shows their lines with a trace.",
+            _log_groups,
+            "XTRACE_LOG_GROUPS",
         ),
         Setting(
             "stream_sql",

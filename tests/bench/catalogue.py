@@ -360,6 +360,14 @@ WORKLOADS = (
         rounds=0.5,
     ),
     Workload(
+        "log-filter",
+        "log record",
+        "TraceFilter on a record of the standard library's logging, inside of a subsegment; the bar "
+        "is in microseconds",
+        (Part("log_filter"),),
+        (Bar(1.0, against=NOTHING),),
+    ),
+    Workload(
         "import",
         "import, ms",
         "wall time of the import in a fresh process with compiled files; the median of many",

@@ -91,6 +91,19 @@ class Peer(AllClients, Botocore, Stores, UntracedStarlette, XRayPeer):
                 recorder.inject({})
             return clock() - begin
 
+    def log_filter(self, times: int) -> float:
+        import logging
+
+        from xtrace.integrations.logging import TraceFilter
+
+        records = [logging.LogRecord("shop", 20, "", 0, "", (), None) for _ in range(times)]
+        add = TraceFilter().filter
+        with self.recorder.in_segment("shop"), self.recorder.in_subsegment("part"):
+            begin = clock()
+            for record in records:
+                add(record)
+            return clock() - begin
+
     def open_segment(self) -> Any:
         segment = self.recorder.begin_segment("shop")
         self.recorder.begin_subsegment("write")

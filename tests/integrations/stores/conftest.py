@@ -11,10 +11,6 @@ SECRET = "s3cr3t-marked"
 """What no document may have in it."""
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "library(name, *modes): what a test is about")
-
-
 @pytest.fixture
 def traces():
     """What the process's recorder sends, which has a name. Nothing of it has the secret."""
