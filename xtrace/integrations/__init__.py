@@ -32,6 +32,7 @@ INTEGRATIONS = {
     "futures": "concurrent.futures.thread",
     "http_client": "http.client",
     "httpx": "httpx",
+    "jinja2": "jinja2",
     "litestar": "litestar",
     "logging": "logging",
     "multiprocessing": "multiprocessing.pool",
