@@ -17,6 +17,7 @@ from .api.http import application
 from .api.routes import routes
 from .api.service import Service
 from .api.serving import HttpServer
+from .console import routes as console_routes
 from .ingest import Ingest
 from .metrics import Metrics
 from .receiver import Receiver
@@ -109,7 +110,7 @@ class Collector:
             metrics = Metrics(self._ingest, self.store, lambda: self._receiver.kernel_drops)
             hosts = [host for host, _ in (endpoint, tcp or endpoint) if host not in _WILDCARDS]
             more = routes(self.service, metrics, self.stats, self.alarm_states, path)
-            app = application(self.service.answer, more)
+            app = application(self.service.answer, [*console_routes(), *more])
             self._http = HttpServer(
                 Guard(app, (*hosts, self.http_endpoint[0], *allow_hosts), allow_remote), listener
             )
