@@ -34,7 +34,7 @@ FLOORS = [
     ["__main__"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-SHARED_WITH_COLLECTOR = {"_version", "document", "header", "ids"}
+SHARED_WITH_COLLECTOR = {"_version", "document", "header", "ids", "sampling"}
 
 
 def modules() -> list[str]:

@@ -393,7 +393,8 @@ class StoreContract:
             chosen = filters.parse(expression) if expression else None
             told = store.distribution(HOUR, 60.0, filter=chosen)
             expected = Counter()
-            for each in store.find(HOUR, filter=chosen, limit=1000, seconds=30).summaries:
+            every = store.find(HOUR, filter=chosen, limit=1000, seconds=30).summaries
+            for each in every:
                 took = each["ResponseTime"]
                 status = 3 if each["HasFault"] else 2 if each["HasThrottle"] else 1
                 if not (each["HasFault"] or each["HasError"]):
@@ -402,6 +403,8 @@ class StoreContract:
                 expected[each["StartTime"] // 60 * 60, status, cut] += 1
             assert told.since is None
             assert {tuple(cell[:3]): cell.traces for cell in told.cells} == expected
+            total = sum(s["ResponseTime"] or 0.0 for s in every)
+            assert sum(cell.seconds for cell in told.cells) == pytest.approx(total)
 
     def test_a_count_says_how_far_it_came(self, store):
         put(store, *(at(number, NOON + number) for number in range(50)))
@@ -611,6 +614,14 @@ class StoreContract:
         assert found(store, run="before", filter=fault) == [id_of(2)]
         series = store.series(HOUR, 60, run="before", subjects=lambda s: isinstance(s, NodeKey))
         assert sum(sum(r.counts) for _, rollups in series for r in rollups) == 4
+
+    def test_stored_traces_can_be_put_in_a_run(self, store):
+        put(store, at(1, NOON), at(2, NOON), at(3, NOON))
+        store.put_in_run("imported", [id_of(1), id_of(3), "nobody"])
+        assert set(found(store, run="imported")) == {id_of(1), id_of(3)}
+        assert store.current_run() is None
+        put(store, at(4, NOON))
+        assert store.run_of(id_of(4)) is None
 
     @pytest.mark.parametrize("run", ["few", "many"])
     def test_a_run_can_be_removed(self, store, run):

@@ -207,6 +207,15 @@ class Ingest:
         self.checks.check(found)
         return answers
 
+    def take_documents(self, found: Sequence[Document]) -> bool:
+        """Store documents that were read already, all or none; waits for room."""
+        with self._changed:
+            self._handed += len(found)
+        if not self._hand_over(list(found), SECONDS_TO_STORE):
+            return False
+        self.checks.check(found)
+        return True
+
     # -- what became of it
 
     def _count_malformed(self, problem: Problem) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import socket
 import time
@@ -17,6 +18,8 @@ from .api.http import application
 from .api.routes import routes
 from .api.service import Service
 from .api.serving import HttpServer
+from .api.v1.console import Console
+from .api.v1.web import Web
 from .console import routes as console_routes
 from .ingest import Ingest
 from .metrics import Metrics
@@ -88,6 +91,7 @@ class Collector:
         allow_remote: bool = False,
     ) -> None:
         self.path = path
+        self.limits = limits
         self._running = False
         self._marks: dict[bytes, Event] = {}
         with ExitStack() as undo:
@@ -109,7 +113,11 @@ class Collector:
             self.alarms: Alarms | None = None
             metrics = Metrics(self._ingest, self.store, lambda: self._receiver.kernel_drops)
             hosts = [host for host, _ in (endpoint, tcp or endpoint) if host not in _WILDCARDS]
-            more = routes(self.service, metrics, self.stats, self.alarm_states, path)
+            self.console = Console(
+                self.service, about=self.about, stats=self.stats, alarms=self.alarm_states
+            )
+            self._web = Web(self.console)
+            more = routes(self.service, metrics, self.stats, path, self._web)
             app = application(self.service.answer, [*console_routes(), *more])
             self._http = HttpServer(
                 Guard(app, (*hosts, self.http_endpoint[0], *allow_hosts), allow_remote), listener
@@ -150,6 +158,7 @@ class Collector:
         if self.alarms is not None:
             self.alarms.stop()
         self._receiver.stop()
+        self._web.stop()
         self._http.stop()
         self._ingest.stop()
         self.store.flush()
@@ -237,6 +246,20 @@ class Collector:
         line = ", ".join(f"{name} {count}" for name, count in self.counts()._asdict().items())
         lost = self._receiver.kernel_drops
         return f"{line}; lost by the kernel {lost}" if lost else line
+
+    def about(self) -> dict[str, Any]:
+        """Where it listens, which process it is, and what its store may hold."""
+        return {
+            "pid": os.getpid(),
+            "udp": _text(self.endpoint),
+            "http": _text(self.http_endpoint),
+            "url": self.url,
+            "store": {
+                "name": self.path,
+                "max_bytes": self.limits.bytes,
+                "max_age": self.limits.age,
+            },
+        }
 
     def stats(self) -> dict[str, Any]:
         """The counts, what the store holds, what was wrong with malformed documents, and how many

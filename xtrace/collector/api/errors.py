@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 class ApiError(Exception):
     """A request that is answered with an error of the API's model.
 
     type: "InvalidRequestException", ... status: of the HTTP reply. resource: what wasn't found.
+    details: further members of the reply.
     """
 
-    def __init__(self, type: str, status: int, message: str, resource: str | None = None) -> None:
+    def __init__(
+        self,
+        type: str,
+        status: int,
+        message: str,
+        resource: str | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.type = type
         self.status = status
         self.message = message
         self.resource = resource
+        self.details = details or {}
 
-    def body(self) -> dict[str, str]:
+    def body(self) -> dict[str, Any]:
         """The reply's members."""
-        body = {"message": self.message, "__type": self.type}
+        body = {"message": self.message, "__type": self.type, **self.details}
         if self.resource is not None:
             body["ResourceName"] = self.resource
         return body

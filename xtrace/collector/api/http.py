@@ -83,53 +83,60 @@ def careful(endpoint: Endpoint) -> Endpoint:
     return answering
 
 
-async def body(request: Request) -> bytes:
-    """The body of a request, decompressed. Raises ApiError if it is too long, too slow or broken."""
+async def body(request: Request, most: int | None = None, seconds: float | None = None) -> bytes:
+    """The body of a request, decompressed. Raises ApiError if it is too long, too slow or broken.
+
+    most: bytes, as sent and decompressed. seconds: to arrive. None: as of other requests.
+    """
+    most = most or MAX_BODY_BYTES
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity", "gzip"):
         raise ApiError(
             "UnsupportedMediaType", 415, f"Content-Encoding is {encoding[:100]!r}; gzip is known."
         )
-    content = await received(request)
-    return _unzipped(content) if encoding == "gzip" else content
+    content = await received(request, most, seconds)
+    return _unzipped(content, most) if encoding == "gzip" else content
 
 
-async def received(request: Request) -> bytes:
+async def received(
+    request: Request, most: int | None = None, seconds: float | None = None
+) -> bytes:
     """The body of a request as it comes. Raises ApiError if it is too long or too slow."""
+    most, seconds = most or MAX_BODY_BYTES, seconds or BODY_SECONDS
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-        raise _too_large()
+    if announced.isdigit() and int(announced) > most:
+        raise _too_large(most)
     chunks, size = [], 0
     try:
-        with anyio.fail_after(BODY_SECONDS):
+        with anyio.fail_after(seconds):
             async for chunk in request.stream():
                 size += len(chunk)
-                if size > MAX_BODY_BYTES:
-                    raise _too_large()
+                if size > most:
+                    raise _too_large(most)
                 chunks.append(chunk)
     except TimeoutError as error:
-        message = f"The request's body took longer than {BODY_SECONDS:.0f} s to arrive."
+        message = f"The request's body took longer than {seconds:.0f} s to arrive."
         raise ApiError("RequestTimeoutException", 408, message) from error
     except ClientDisconnect as error:
         raise invalid("The client went away.") from error
     return b"".join(chunks)
 
 
-def _unzipped(content: bytes) -> bytes:
+def _unzipped(content: bytes, most: int) -> bytes:
     decompress = zlib.decompressobj(wbits=31)
     try:
-        whole = decompress.decompress(content, MAX_BODY_BYTES + 1)
+        whole = decompress.decompress(content, most + 1)
     except zlib.error as error:
         raise invalid("The request's body isn't gzip, as its Content-Encoding says.") from error
-    if len(whole) > MAX_BODY_BYTES:
-        raise _too_large()
+    if len(whole) > most:
+        raise _too_large(most)
     if not decompress.eof:
         raise invalid("The request's body ends in the middle of the gzip stream.")
     return whole
 
 
-def _too_large() -> ApiError:
-    message = f"The request's body is larger than {MAX_BODY_BYTES} bytes."
+def _too_large(most: int) -> ApiError:
+    message = f"The request's body is larger than {most} bytes."
     return ApiError("RequestEntityTooLargeException", 413, message)
 
 

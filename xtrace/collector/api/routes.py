@@ -14,8 +14,7 @@ from .. import otlp
 from ..ingest import NO_ROOM
 from ..metrics import CONTENT_TYPE
 from ..occupant import PROGRAM
-from ..validation import MAX_VERDICTS_OF_ALL, verdicts_of_all
-from .errors import ApiError, not_found
+from .errors import ApiError
 from .http import careful, received
 from .replies import reply
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from ..ingest import Ingest
     from ..metrics import Metrics
     from .service import Service
+    from .v1.web import Web
 
 _PAGE = f"""\
 xtrace collector {_version.__version__}
@@ -39,8 +39,7 @@ POST /v1/traces  OpenTelemetry (OTLP), JSON or protobuf
 GET  /metrics    for Prometheus
 GET  /health     for probes
 GET  /api/v1/stats  what was received, stored, malformed and dropped
-GET  /api/v1/traces/TRACE_ID/verdicts  what X-Ray would reject or change of a trace, and why
-GET  /api/v1/alarms  the states of the alarms, and how they changed
+GET  /api/v1/...    traces, map, errors and more as JSON: see docs/api.md
 """
 
 
@@ -48,10 +47,10 @@ def routes(
     service: Service,
     metrics: Metrics,
     stats: Callable[[], dict[str, Any]],
-    alarms: Callable[[], dict[str, Any]],
     store_name: str,
+    web: Web,
 ) -> list[BaseRoute]:
-    """The routes. stats, alarms: what these two answer. store_name: where traces are stored."""
+    """The routes. stats: what it answers. store_name: where traces are stored. web: the console's API."""
     about = {
         "program": PROGRAM,
         "version": _version.__version__,
@@ -69,13 +68,6 @@ def routes(
     async def show_stats(request: Request) -> Response:
         return reply(await run_in_threadpool(stats))
 
-    async def show_alarms(request: Request) -> Response:
-        return reply(await run_in_threadpool(alarms))
-
-    async def show_verdicts(request: Request) -> Response:
-        trace_id = request.path_params["trace_id"]
-        return reply(await run_in_threadpool(_verdicts, service, trace_id))
-
     async def show_metrics(request: Request) -> Response:
         return Response(await run_in_threadpool(metrics.render), media_type=CONTENT_TYPE)
 
@@ -84,24 +76,9 @@ def routes(
         Route("/health", health),
         Route("/metrics", careful(show_metrics)),
         Route("/api/v1/stats", careful(show_stats)),
-        Route("/api/v1/alarms", careful(show_alarms)),
-        Route("/api/v1/traces/{trace_id:path}/verdicts", careful(show_verdicts)),
+        *web.routes(),
         Route("/v1/traces", careful(_otlp(service.ingest)), methods=["POST"]),
     ]
-
-
-def _verdicts(service: Service, trace_id: str) -> dict[str, Any]:
-    """What X-Ray would say of the documents of a trace."""
-    documents = service.store.raw(trace_id)
-    if not documents:
-        raise not_found(f"No trace {trace_id[:250]!r} is stored.", trace_id[:250])
-    found = verdicts_of_all(documents)
-    return {
-        "trace_id": trace_id,
-        "documents": len(documents),
-        "verdicts": [{"document": id, **verdict._asdict()} for id, verdict in found],
-        "complete": len(found) < MAX_VERDICTS_OF_ALL,
-    }
 
 
 def _otlp(ingest: Ingest) -> Callable[[Request], Any]:

@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 KEPT_TELEMETRY = 100
 
 
+class Usage:
+    """What X-Ray would charge for reading: traces retrieved and scanned since the start. About: two
+    threads may count at once.
+    """
+
+    def __init__(self) -> None:
+        self.retrieved = 0
+        self.scanned = 0
+
+
 class Service:
     """Answers the operations of the API. Safe from any thread.
 
@@ -42,6 +52,7 @@ class Service:
         self.lock = RLock()
         self.groups = Groups(store)
         self.sampling = Sampling(store, clock)
+        self.usage = Usage()
         self.telemetry: deque[dict[str, Any]] = deque(maxlen=KEPT_TELEMETRY)
         self.retrievals: dict[str, Retrieval] = {}
 

@@ -118,7 +118,7 @@ class Time:
 
     def read(self, value: object, name: str) -> float:
         """Seconds since the epoch."""
-        seconds = _seconds(value)
+        seconds = seconds_of(value)
         if seconds is None:
             raise invalid(
                 f"{name} is {quoted(value)}; it must be a time: seconds since the epoch, or text "
@@ -219,7 +219,8 @@ def _finite(value: float | str) -> float | None:
     return number if isfinite(number) else None
 
 
-def _seconds(value: object) -> float | None:
+def seconds_of(value: object) -> float | None:
+    """Seconds since the epoch, of a number or text; None if it is no time."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     number = _finite(value)

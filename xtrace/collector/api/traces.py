@@ -66,6 +66,7 @@ def batch_get_traces(service: Service, input: Members) -> Members:
         unknown += [id for id in some if id not in made]
         size += sum(len(s["Document"]) for trace in made.values() for s in trace["Segments"])
         at += len(some)
+    service.usage.retrieved += len(found)
     answer: Members = {"Traces": found, "UnprocessedTraceIds": unknown}
     if at < len(ids):
         answer["NextToken"] = tokens.token("BatchGetTraces", input, str(at))
@@ -97,6 +98,7 @@ def get_trace_summaries(service: Service, input: Members) -> Members:
         cursor=tokens.cursor("GetTraceSummaries", input),
         limit=SUMMARIES_PER_PAGE,
     )
+    service.usage.scanned += page.scanned
     summaries = [summary for summary in page.summaries if takes(summary["Id"])]
     answer = {
         "TraceSummaries": summaries,

@@ -28,6 +28,7 @@ __all__ = [
     "documents",
     "failure",
     "from_datagram",
+    "from_file",
     "is_datagram",
     "reply",
 ]
@@ -102,6 +103,11 @@ def documents(
     if starts and max(starts) - min(starts) > MAX_SECONDS_APART * 10**9:
         raise OtlpError("The spans of the request start more than 24 hours apart.")
     return _converted(batches, now)
+
+
+def from_file(body: bytes) -> Converted:
+    """The documents of OTLP JSON, of any age and in any number. Raises OtlpError."""
+    return _converted(spans.from_json(body), None)
 
 
 def is_datagram(body: bytes) -> bool:

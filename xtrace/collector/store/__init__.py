@@ -96,13 +96,14 @@ class Cell(NamedTuple):
 
     start: of the period in which they began, a multiple of its length. status: OK to OPEN, as in
     `graph`, of the root. microseconds: of the response time, cut to two digits; None if it isn't
-    known yet.
+    known yet. seconds: the response times added up.
     """
 
     start: float
     status: int
     microseconds: int | None
     traces: int
+    seconds: float
 
 
 class Distribution(NamedTuple):
@@ -431,6 +432,10 @@ class Store(ABC):
     @abstractmethod
     def pin_run(self, name: str, pinned: bool) -> bool:
         """Say whether a run is kept when room has to be made; False if there is no such run."""
+
+    @abstractmethod
+    def put_in_run(self, name: str, trace_ids: Sequence[str]) -> None:
+        """Have stored traces be of a run, which is made if it isn't there; new ones aren't of it."""
 
     @abstractmethod
     def run_of(self, trace_id: str) -> str | None:

@@ -55,18 +55,19 @@ def distribution(
     reading: Reading, question: Question, step: float, deadline: float
 ) -> Distribution:
     """See Store."""
-    counts: dict[tuple[float, int, int | None], int] = {}
+    totals: dict[tuple[float, int, int | None], tuple[int, float]] = {}
     for connection, selection in question.selections(reading, deadline):
         rows = connection.execute(
-            f"select period, status, {_TWO_DIGITS}, count(*) from ("
-            f"select cast(t.start_time / ? as integer) as period, {STATUS} as status, {_MICROSECONDS} as m "
-            f"from traces t where {selection.where}) group by 1, 2, 3",
+            f"select period, status, {_TWO_DIGITS}, count(*), total(seconds) from ("
+            f"select cast(t.start_time / ? as integer) as period, {STATUS} as status, {_MICROSECONDS} as m, "
+            f"t.response_time as seconds from traces t where {selection.where}) group by 1, 2, 3",
             (step, *selection.parameters),
         )
-        for period, status, microseconds, count in rows:
+        for period, status, microseconds, count, seconds in rows:
             key = (period * step, status, microseconds)
-            counts[key] = counts.get(key, 0) + count
-    return Distribution([Cell(*key, count) for key, count in counts.items()], question.since)
+            before = totals.get(key, (0, 0.0))
+            totals[key] = (before[0] + count, before[1] + seconds)
+    return Distribution([Cell(*key, *total) for key, total in totals.items()], question.since)
 
 
 # -- by what they have in common ------------------------------------------------------------------

@@ -405,6 +405,10 @@ class SQLiteStore(Store):
         """See Store."""
         return bool(self._job(lambda writer: writer.pin_run(name, pinned)))
 
+    def put_in_run(self, name: str, trace_ids: Sequence[str]) -> None:
+        """See Store."""
+        self._job(lambda writer: writer.put_in_run(name, trace_ids))
+
     def run_of(self, trace_id: str) -> str | None:
         """See Store."""
         with self._reading() as connection:

@@ -259,6 +259,10 @@ class Writer:
         found: bool = self.run(lambda connection: self._pin_run(connection, name, pinned))
         return found
 
+    def put_in_run(self, name: str, trace_ids: Sequence[str]) -> None:
+        """Have stored traces be of a run."""
+        self.run(lambda connection: self._put_in_run(connection, name, trace_ids))
+
     def stop(self) -> None:
         """Store what was taken, and end."""
         with self._changed:
@@ -736,16 +740,17 @@ class Writer:
     # -- runs
 
     def _begin_run(self, connection: sqlite3.Connection, name: str | None) -> None:
-        number = None
-        if name is not None:
-            connection.execute(
-                "insert into runs (name, begun, pinned) values (?, ?, 0) on conflict do nothing",
-                (name, time.time()),
-            )
-            number = connection.execute(
-                "select run_no from runs where name = ?", (name,)
-            ).fetchone()[0]
-        self._run_no, self.run_name = number, name
+        self._run_no = None if name is None else _run(connection, name)
+        self.run_name = name
+
+    def _put_in_run(
+        self, connection: sqlite3.Connection, name: str, trace_ids: Sequence[str]
+    ) -> None:
+        number = _run(connection, name)
+        connection.executemany(
+            "update traces set run_no = ? where trace_id = ?", [(number, id) for id in trace_ids]
+        )
+        self._trim_from = 0
 
     def _pin_run(self, connection: sqlite3.Connection, name: str, pinned: bool) -> bool:
         found = connection.execute(
@@ -837,6 +842,16 @@ class _Transaction:
                     self._writer._forget()
             finally:
                 self._exclusive.__exit__(None, None, None)
+
+
+def _run(connection: sqlite3.Connection, name: str) -> int:
+    """The number of a run, which is made if it isn't there."""
+    connection.execute(
+        "insert into runs (name, begun, pinned) values (?, ?, 0) on conflict do nothing",
+        (name, time.time()),
+    )
+    found = connection.execute("select run_no from runs where name = ?", (name,)).fetchone()
+    return int(found[0])
 
 
 def _count_documents(connection: sqlite3.Connection, traces: Sequence[tuple[Any, ...]]) -> int:
