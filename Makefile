@@ -11,7 +11,7 @@ REQUIREMENTS := tests/requirements.txt
 export XTRACE_TEST_LIBRARIES := $(CURDIR)/.cache/libraries
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fresh check unit interpreters versions coverage bench docs format lock clean
+.PHONY: help demo quickstart test fresh check unit interpreters versions coverage bench docs format lock clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,7 +41,10 @@ $(DEMO)/ready: $(REQUIREMENTS) examples/requirements.txt pyproject.toml
 		-r examples/requirements.txt -e '.[aws,collector,fast]'
 	@touch $@
 
-demo: $(DEMO)/ready  ## two services, a collector, twenty requests, and their traces
+demo: $(DEMO)/ready  ## a shop of seven services, with visitors, and their traces (ARGS=--chaos: see examples/shop)
+	@$(DEMO)/bin/python examples/shop $(ARGS)
+
+quickstart: $(DEMO)/ready  ## a small one: two services, a collector, twenty requests, and their traces
 	@$(DEMO)/bin/python examples/quickstart/demo.py
 
 test: fresh check unit interpreters versions  ## everything that CI runs

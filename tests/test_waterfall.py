@@ -32,6 +32,12 @@ def outline(documents):
 # -- what is drawn -----------------------------------------------------------------------------
 
 
+def test_a_call_of_aws_says_what_was_done_to_what():
+    aws = {"operation": "GetItem", "region": "us-east-1", "table_name": "prices"}
+    call = doc("dynamodb", "a", namespace="aws", aws=aws, http={"response": {"status": 200}})
+    assert draw([call]).endswith("  GetItem prices 200")
+
+
 def test_a_trace_as_a_person_sees_it():
     documents = [
         doc(

@@ -140,10 +140,16 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.2f} s"
 
 
+_RESOURCES = ("table_name", "queue_url", "bucket_name", "topic_arn", "function_name")
+"""Members of an aws block that say what was called."""
+
+
 def _detail(document: dict[str, Any]) -> str:
     http = _part(document, "http")
     request, response = _part(http, "request"), _part(http, "response")
-    parts = [request.get("method"), request.get("url"), response.get("status")]
+    aws = _part(document, "aws")
+    parts = [aws.get("operation"), *(aws[name] for name in _RESOURCES if name in aws)]
+    parts += [request.get("method"), request.get("url"), response.get("status")]
     sql = _part(document, "sql").get("sanitized_query")
     if sql:
         parts.append(_one_line(sql)[:MAX_DETAIL_CHARS])

@@ -1,6 +1,6 @@
 """AnyCompany Shop on this machine: seven services, load, and their traces.
 
-    python examples/shop             (make demo)
+python examples/shop             (make demo)
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import signal
 import sys
 import time
 from dataclasses import fields
-from pathlib import Path
 
 import checks
 import httpx
@@ -21,10 +20,14 @@ from chaos import NONE, Chaos
 from launcher import Shop
 from services import SERVICES
 
+from xtrace.waterfall import draw
+
 SECONDS_AT_A_TERMINAL = 60
 SECONDS_OTHERWISE = 15
 SECONDS_KILLED = 3
 KILLED = [module for module in SERVICES if module != "frontend"]
+PRODUCT_PAGE = ("GET /product/{id}", "known")
+ORDER = ("POST /cart/order", "ordered")
 
 
 def arguments_of(words: list[str]) -> argparse.Namespace:
@@ -78,7 +81,14 @@ def arguments_of(words: list[str]) -> argparse.Namespace:
             metavar="N",
             help=f"{meaning} (with --chaos: {default:g})",
         )
-    return parser.parse_args(words)
+    arguments = parser.parse_args(words)
+    if arguments.forever and arguments.check:
+        parser.error("--check comes when the load has ended; it never does with --forever")
+    arguments.check |= not (sys.stdout.isatty() or arguments.forever)
+    arguments.sample_all |= arguments.check
+    if arguments.duration is None:
+        arguments.duration = SECONDS_AT_A_TERMINAL if sys.stdout.isatty() else SECONDS_OTHERWISE
+    return arguments
 
 
 def chaos_of(arguments: argparse.Namespace) -> Chaos | None:
@@ -93,42 +103,83 @@ def chaos_of(arguments: argparse.Namespace) -> Chaos | None:
     return None if chaos == Chaos(**{**vars(NONE), "seed": arguments.seed}) else chaos
 
 
-async def visit(shop: Shop, arguments: argparse.Namespace, totals: load.Totals) -> None:
+class Status:
+    """A line that says how it is going; on a terminal each takes the place of the one before."""
+
+    def __init__(self) -> None:
+        self.is_terminal = sys.stdout.isatty()
+        self._is_open = False
+
+    def show(self, line: str) -> None:
+        if self.is_terminal:
+            print(f"\r\x1b[K{line}", end="", flush=True)
+            self._is_open = True
+        else:
+            print(line, flush=True)
+
+    def say(self, *lines: str) -> None:
+        """Something that stays."""
+        self.close()
+        print(*lines, sep="\n", flush=True)
+
+    def close(self) -> None:
+        if self._is_open:
+            print()
+            self._is_open = False
+
+
+async def visit(
+    shop: Shop, arguments: argparse.Namespace, totals: load.Totals, status: Status
+) -> None:
     """Let the visitors come, with a status line each second and now and then a killing."""
     seconds = float("inf") if arguments.forever else arguments.duration
-    status = asyncio.create_task(show_status(shop, totals))
-    kills = asyncio.create_task(kill_now_and_then(shop))
+    beside = [
+        asyncio.create_task(show_status(shop, totals, status)),
+        asyncio.create_task(kill_now_and_then(shop, status)),
+    ]
     try:
         await load.run(shop.url, arguments.users, seconds, arguments.seed, totals)
     finally:
-        status.cancel()
-        kills.cancel()
-        await asyncio.gather(status, kills, return_exceptions=True)
-    async with httpx.AsyncClient(trust_env=False) as client:
-        await show(shop, totals, client, time.monotonic())
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
 
 
-async def show_status(shop: Shop, totals: load.Totals) -> None:
+async def show_status(shop: Shop, totals: load.Totals, status: Status) -> None:
+    """Each second a line; the first trace as soon as it is there."""
     async with httpx.AsyncClient(trust_env=False) as client:
-        began = time.monotonic()
+        is_drawn = False
         while True:
             await asyncio.sleep(1)
-            await show(shop, totals, client, began)
+            if not is_drawn and (drawn := await asyncio.to_thread(drawing, shop, totals)):
+                status.say("", "A product page, through all services that it took:", "", drawn)
+                is_drawn = True
+            try:
+                answer = await client.get(f"{shop.collector_url}/api/v1/stats")
+                traces = f"{answer.json()['store']['traces']:,} traces"
+            except httpx.TransportError:
+                traces = "the collector doesn't answer"
+            status.show(counted(totals, traces))
 
 
-async def show(shop, totals, client, began) -> None:
-    try:
-        answer = await client.get(f"{shop.collector_url}/api/v1/stats")
-        traces = f"{answer.json()['store']['traces']} traces"
-    except httpx.TransportError:
-        traces = "no collector"
-    line = f"{totals.requests} requests, {totals.orders} orders, {traces}, {totals.faults} faults"
+def counted(totals: load.Totals, traces: str) -> str:
+    line = f"{totals.requests:,} requests, {totals.orders:,} orders, {totals.faults:,} faults"
     if totals.unanswered:
-        line += f", {totals.unanswered} unanswered"
-    print(line)
+        line += f", {totals.unanswered:,} unanswered"
+    return f"{line}; {traces}"
 
 
-async def kill_now_and_then(shop: Shop) -> None:
+def drawing(shop: Shop, totals: load.Totals, page: tuple[str, str] = PRODUCT_PAGE) -> str:
+    """The latest trace of a kind, if it is complete."""
+    latest = totals.latest.get(page)
+    if latest is not None:
+        for segments in checks.Collected(shop.collector_url, 0).traces([latest.trace_id]):
+            if checks.count(segments) == checks.expected(latest):
+                return draw(segments)
+    return ""
+
+
+async def kill_now_and_then(shop: Shop, status: Status) -> None:
     if shop.chaos is None or not shop.chaos.kill:
         return
     chance = random.Random(shop.seed)
@@ -136,15 +187,88 @@ async def kill_now_and_then(shop: Shop) -> None:
         await asyncio.sleep(shop.chaos.kill * chance.uniform(0.8, 1.2))
         module = chance.choice(KILLED)
         shop.kill(module)
-        print(f"{SERVICES[module].name} killed")
+        status.say(f"{SERVICES[module].name} is killed")
         await asyncio.sleep(SECONDS_KILLED)
         await asyncio.to_thread(shop.start, module)
-        print(f"{SERVICES[module].name} is back")
+        status.say(f"{SERVICES[module].name} is back")
+
+
+def announce(shop: Shop, arguments: argparse.Namespace) -> None:
+    print(*shop.notes, sep="\n", end="\n" if shop.notes else "")
+    print(f"AnyCompany Shop  {shop.url}\nits traces       {shop.collector_url}")
+    how_long = "until Ctrl-C" if arguments.forever else f"for {arguments.duration:g} s"
+    print(f"{arguments.users} visitors come {how_long}.", end=" ")
+    print("Ctrl-C stops everything.", flush=True)
+
+
+def report(shop: Shop, totals: load.Totals, since: float, traced: bool) -> int:
+    """Say what has come of the visits; gives the exit status."""
+    collected = checks.Collected(shop.collector_url, since)
+    problems = (
+        checks.compare(collected, totals.visits, exactly=shop.chaos is None) if traced else []
+    )
+    if not traced:
+        print("The shop isn't traced, so there is nothing to look at.")
+        return 0
+    if drawn := drawing(shop, totals, ORDER):
+        print("", "An order, with the work that it left in the queue:", "", drawn, sep="\n")
+    print("\nService graph:")
+    services = collected.graph()
+    checks.draw_graph(services)
+    summaries = collected.summaries()
+    faulty = collected.summaries("fault")
+    print(
+        f"\n{totals.requests:,} requests sent, {totals.faults} answered with a 5xx, "
+        f"{totals.unanswered} not answered",
+        f"{len(summaries):,} traces stored, {len(faulty)} of them with a fault at the front",
+        f"{len(checks.names_of(services))} nodes and {len(checks.edges_of(services))} edges",
+        *problems,
+        "Nothing is missing." if not problems else "That isn't as it should be!",
+        sep="\n",
+    )
+    return 1 if problems else 0
+
+
+def stay(shop: Shop, totals: load.Totals, status: Status) -> None:
+    """Leave everything as it is, until Ctrl-C."""
+    if drawn := drawing(shop, totals, ORDER):
+        status.say("", "An order, with the work that it left in the queue:", "", drawn)
+    status.say(
+        "",
+        "The visitors have gone; the shop is open, and yours.",
+        f"AnyCompany Shop  {shop.url}",
+        f"its traces       {shop.collector_url}",
+        "Ctrl-C stops everything.",
+    )
+    while True:
+        time.sleep(3600)
 
 
 def main(words: list[str]) -> int:
     arguments = arguments_of(words)
-    print(arguments)
+    # Whoever ends the demo by a signal wants what Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    totals = load.Totals(visits=[] if arguments.check else None)
+    status = Status()
+    since = time.time()
+    try:
+        with Shop(
+            arguments.services,
+            chaos=chaos_of(arguments),
+            sample_all=arguments.sample_all,
+            seed=arguments.seed,
+            database=arguments.db,
+            free_ports=arguments.free_ports,
+        ) as shop:
+            announce(shop, arguments)
+            asyncio.run(visit(shop, arguments, totals, status))
+            status.close()
+            if arguments.check:
+                return report(shop, totals, since, arguments.services != "plain")
+            stay(shop, totals, status)
+    except KeyboardInterrupt:
+        status.say("Stopped; nothing is left running.")
+        return 130 if arguments.check else 0
     return 0
 
 

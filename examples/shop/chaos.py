@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, fields
 
 SLOW_SECONDS = 0.2
 SLOW_TAIL_SECONDS = 0.1
-SLOWEST_SECONDS = 0.9
+SLOWEST_SECONDS = 0.6
 TIMEOUT_SECONDS = 1.5
 """Longer than the second that callers wait for."""
 

@@ -22,6 +22,7 @@ SQL = "orders.db"
 TABLE = "ProductCatalog"
 QUEUE = "demostore-orderqueue"
 REDIS = "redis"
+"""Its node is called redis@host:port; the port is another in each run."""
 
 EDGES = {
     (CLIENT, "Frontend"),
@@ -109,7 +110,11 @@ class Collected:
 def names_of(services: list[dict]) -> dict[int, str]:
     """The name of each node, by its number. A client is called so, whatever it asked for."""
     return {
-        service["ReferenceId"]: CLIENT if service.get("Type") == CLIENT else service["Name"]
+        service["ReferenceId"]: CLIENT
+        if service.get("Type") == CLIENT
+        else REDIS
+        if service["Name"].startswith(f"{REDIS}@")
+        else service["Name"]
         for service in services
     }
 
@@ -134,9 +139,17 @@ def entities(segments: Iterable[dict]) -> Iterator[dict]:
 
 
 def count(segments: list[dict]) -> Count:
-    """How many segments and subsegments there are."""
+    """How many segments and subsegments there are.
+
+    Not counted is what Django tells SQLite on each new connection, which orders may share or not.
+    """
     whole = sum(segment.get("type") != "subsegment" for segment in segments)
-    return Count(whole, sum(1 for _ in entities(segments)) - whole)
+    statements = (each.get("sql", {}).get("sanitized_query", "") for each in entities(segments))
+    settings = sum(each.startswith(_CONNECTION_SETTINGS) for each in statements)
+    return Count(whole, sum(1 for _ in entities(segments)) - whole - settings)
+
+
+_CONNECTION_SETTINGS = ("PRAGMA ", "select sqlite_compileoption_used")
 
 
 def orphans(segments: list[dict]) -> list[dict]:
@@ -201,7 +214,9 @@ def told(statistics: dict) -> str:
     words = [f"{total} requests"]
     if statistics["TotalResponseTime"]:
         words.append(f"{statistics['TotalResponseTime'] / total * 1000:.1f} ms")
-    words += [f"{number} {what}" for number, what in ((errors, "errors"), (faults, "faults")) if number]
+    words += [
+        f"{number} {what}" for number, what in ((errors, "errors"), (faults, "faults")) if number
+    ]
     return ", ".join(words)
 
 

@@ -1,6 +1,6 @@
 """The nine things that AnyCompany Shop sells, and how they get into its table.
 
-    python goods.py     makes the table and the queue where AWS_ENDPOINT_URL says, or in AWS
+python goods.py     makes the table and the queue where AWS_ENDPOINT_URL says, or in AWS
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import secrets
@@ -12,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ SECONDS_TO_START = 60
 SECONDS_TO_STOP = 8
 LOG_LINES_SHOWN = 15
 QUEUE = "demostore-orderqueue"
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Program:
@@ -115,6 +116,7 @@ class Shop:
         self.url = self.collector_url = self.address = ""
         self.programs: dict[str, Program] = {}
         self._ports: dict[str, int] = {}
+        self._probes: dict[str, str] = {}
 
     def __enter__(self) -> Shop:
         self._folder = tempfile.TemporaryDirectory(prefix="anycompany-shop-")
@@ -165,6 +167,7 @@ class Shop:
         said = self.programs["collector"].first_line(deadline, "Listening on")
         self.address = said.partition("udp ")[2].partition(",")[0]
         self.collector_url = f"http://{self.address}"
+        self._probes["collector"] = f"{self.collector_url}/health"
         # Where it is started again, it is where its clients look for it.
         arguments = self.programs["collector"].arguments
         arguments[arguments.index("--listen") + 1] = self.address
@@ -178,6 +181,7 @@ class Shop:
             if service.port is not None:
                 self._ports[service.module] = port = self._port(service.port)
                 environment[service.endpoint] = f"127.0.0.1:{port}"
+                self._probes[service.module] = f"http://127.0.0.1:{port}{service.health}"
         self.url = f"http://127.0.0.1:{self._ports['frontend']}"
         for service in SERVICES.values():
             folder = self.overlay.get(service.module, self.folder)
@@ -226,20 +230,16 @@ class Shop:
         """Where a service listens."""
         return self._ports[module]
 
-    def wait_for(self, module: str, deadline: float | None = None) -> None:
-        """Wait until a service answers its probe; the worker has none."""
+    def wait_for(self, name: str, deadline: float | None = None) -> None:
+        """Wait until a program answers its probe; the worker has none."""
         deadline = deadline or time.monotonic() + SECONDS_TO_START
-        while module in self._ports:
-            connection = http.client.HTTPConnection("127.0.0.1", self._ports[module], timeout=2)
+        while name in self._probes:
             try:
-                connection.request("GET", SERVICES[module].health)
-                if connection.getresponse().status == 200:
+                # Not through a proxy that the environment may name.
+                with DIRECT.open(self._probes[name], timeout=2):
                     return
             except OSError:
-                pass
-            finally:
-                connection.close()
-            self.programs[module].check(deadline)
+                self.programs[name].check(deadline)
 
     def kill(self, name: str) -> None:
         """End a program without warning, as a crash or an orchestrator does."""

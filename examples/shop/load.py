@@ -55,19 +55,25 @@ class Visit:
 
 @dataclass
 class Totals:
-    """Counts of requests: all, those with a 5xx, and those that nobody answered."""
+    """Counts of requests: all, those with a 5xx, those that nobody answered; and of orders.
+
+    visits: each of them, if that is asked for. latest: of each kind and case the last good one.
+    """
 
     requests: int = 0
     faults: int = 0
     unanswered: int = 0
     orders: int = 0
     visits: list[Visit] | None = field(default=None, repr=False)
+    latest: dict[tuple[str, str], Visit] = field(default_factory=dict, repr=False)
 
     def add(self, visit: Visit) -> None:
         self.requests += 1
         self.faults += visit.status >= 500
         self.unanswered += visit.status == TRANSPORT_ERROR
         self.orders += visit.kind == "POST /cart/order" and visit.location == "/cart/order"
+        if 0 < visit.status < 500:
+            self.latest[visit.kind, visit.case] = visit
         if self.visits is not None:
             self.visits.append(visit)
 
@@ -113,9 +119,7 @@ class User:
         await self.look(*self.product(product_id), pictures=False)
         is_new = product_id not in self.cart
         case = "unknown" if product_id == UNKNOWN else "new" if is_new else "there already"
-        answer = await self.send(
-            "POST", "/cart", "POST /cart", case, {"product_id": product_id}
-        )
+        answer = await self.send("POST", "/cart", "POST /cart", case, {"product_id": product_id})
         if answer is not None and product_id != UNKNOWN:
             self.cart.add(product_id)
         await self.follow(answer)

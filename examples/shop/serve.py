@@ -45,8 +45,9 @@ def main() -> None:
     if arguments.service == "standins":
         import standins
 
-        return standins.main()
-    serve(arguments)
+        standins.main()
+    else:
+        serve(arguments)
 
 
 def follow_parent() -> None:

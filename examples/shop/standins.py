@@ -57,7 +57,12 @@ def start_redis(folder: str):
 
         server = TcpFakeServer(("127.0.0.1", 0), server_type="redis")
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        return f"redis://127.0.0.1:{server.server_address[1]}/0", server.shutdown
+
+        def close() -> None:
+            server.shutdown()
+            server.server_close()
+
+        return f"redis://127.0.0.1:{server.server_address[1]}/0", close
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     options = {"bind": "127.0.0.1", "port": port, "dir": folder, "save": "", "appendonly": "no"}

@@ -456,6 +456,38 @@ def test_a_link_inside_the_trace():
     assert links == [("jobs", "worker", 1.5)]  # and none to itself
 
 
+def test_a_queue_stands_between_its_producer_and_a_consumer_that_joined_the_trace():
+    queue = NodeKey("jobs", "AWS::SQS::Queue", None)
+    trace = compiled(
+        minimal(
+            subsegments=[sub(2, 0, 0.5, namespace="aws", name="SQS", aws={"queue_url": "/jobs"})]
+        ),
+        minimal(
+            id=ident(3), name="worker", parent_id=ident(2), start_time=NOON + 3, end_time=NOON + 4
+        ),
+    )
+    calls = [(call.source, call.target, call.link, call.age) for call in trace.calls]
+    front, worker = NodeKey("front", None, None), NodeKey("worker", None, None)
+    assert calls[1:] == [(front, queue, False, None), (queue, worker, True, 2.5)]
+    assert calls[0][0].type == "client"  # and called nobody else
+    assert [part.name for part in trace.parts if part.inferred] == ["SQS"]
+    assert not trace.partial
+
+
+def test_what_a_queue_hands_to_several_has_one_queue():
+    trace = compiled(
+        minimal(
+            subsegments=[sub(2, 0, 0.5, namespace="aws", name="SQS", aws={"queue_url": "/jobs"})]
+        ),
+        *(
+            minimal(id=ident(number), name=f"worker {number}", parent_id=ident(2))
+            for number in (3, 4)
+        ),
+    )
+    assert len([part for part in trace.parts if part.inferred]) == 1
+    assert [call.target.name for call in trace.calls if call.link] == ["worker 3", "worker 4"]
+
+
 # -- cost
 
 

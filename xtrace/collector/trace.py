@@ -100,9 +100,9 @@ class Part:
 class Call:
     """An edge of a trace: a caller's subsegment, or the client, and the part it led to.
 
-    link: the parts are joined by a trace link, not by a call; age then says how long after the
-    source's end the target began. The status and times are the caller's; of a client's call the
-    target's.
+    link: the parts are joined by a trace link or by what was taken out of a queue, not by a call;
+    age then says how long after the source's end the target began. The status and times are the
+    caller's; of a client's call, and of a link, the target's.
     """
 
     __slots__ = (
@@ -294,6 +294,8 @@ class _Compiling:
             part.parent_id: None for part in parts if part.parent_id is not None and not part.orphan
         }
         self.followers: set[Part] = set()
+        # Parts of queues, by the subsegment that put something into them.
+        self.queues: dict[str, Part] = {}
         trace.partial = bool(orphans)
         trace.failing = False
         trace.start = min([part.start for part in parts], default=0.0)
@@ -387,15 +389,21 @@ class _Compiling:
                 self.callers[part] = caller
 
     def infer(self) -> None:
-        """Add the parts of services that were called and sent nothing themselves."""
+        """Add the parts of services that were called and sent nothing themselves.
+
+        A queue's too if a consumer has joined the trace: it stands between the two.
+        """
         wanted = self.wanted
         trace = self.trace
         added = 0
         for entity, part in self.remote:
-            if entity["id"] not in wanted:
+            is_queue = entity["id"] in wanted and _is_queue(entity)
+            if is_queue or entity["id"] not in wanted:
                 inferred = _inferred(trace.id, entity, part)
                 trace.parts.append(inferred)
                 self.callers[inferred] = (entity, part)
+                if is_queue:
+                    self.queues[entity["id"]] = inferred
                 added += 1
         if added:
             trace.parts.sort(key=_order)
@@ -455,6 +463,11 @@ class _Compiling:
                 continue
             entity, owner = self.callers[part]
             if owner.orphan:
+                continue
+            queue = None if part.inferred else self.queues.get(entity["id"])
+            if queue is not None:
+                age = None if queue.end is None else _seconds(queue.end, part.start)
+                calls.append(_call(queue.node, part.node, part, link=True, age=age))
                 continue
             if part.inferred or entity is owner.document:
                 calls.append(_call(owner.node, part.node, part))
@@ -606,6 +619,15 @@ _AWS_RESOURCES = {
     "SQS": ("queue_url", "AWS::SQS::Queue"),
 }
 """Member of the aws block that names the resource, and the type of its node."""
+
+
+_QUEUES = frozenset(("sqs", "sns", "kinesis", "eventbridge", "events"))
+"""AWS services that keep what they are given, for others to work on later."""
+
+
+def _is_queue(entity: dict[str, Any]) -> bool:
+    """Whether a subsegment put something into a queue, rather than call who took it out."""
+    return entity["namespace"] == "aws" and (text(entity.get("name")) or "").lower() in _QUEUES
 
 
 def _inferred(trace_id: str, entity: dict[str, Any], caller: Part) -> Part:

@@ -1,6 +1,6 @@
 """Draws the pictures of the shop, in the folder that this file is in.
 
-    python draw.py      needs playwright and a Chromium: CHROMIUM=/usr/bin/chromium
+python draw.py      needs playwright and a Chromium: CHROMIUM=/usr/bin/chromium
 """
 
 from __future__ import annotations
@@ -97,7 +97,10 @@ FIELD = (
     + lit('<path d="M214 178h120l18 46H196z" fill="#3b3a3a"/>')
     + lit('<rect x="112" y="212" width="376" height="232" rx="26" fill="#4a4947"/>')
     + '<path d="M112 272h376v112H112z" fill="#6d4a34"/><path d="M112 272h376v112H112z" fill="url(#light)"/>'
-    + "".join(lit(f'<rect x="{x}" y="190" width="48" height="26" rx="6" fill="#b8b2a8"/>') for x in (130, 366, 424))
+    + "".join(
+        lit(f'<rect x="{x}" y="190" width="48" height="26" rx="6" fill="#b8b2a8"/>')
+        for x in (130, 366, 424)
+    )
     + '<circle cx="286" cy="328" r="108" fill="#252424"/><circle cx="286" cy="328" r="92" fill="#3b3a3a"/>'
     + '<circle cx="286" cy="328" r="70" fill="#16202b"/><circle cx="286" cy="328" r="46" fill="#24445e"/>'
     + '<circle cx="286" cy="328" r="24" fill="#0d1720"/>'
@@ -108,8 +111,12 @@ FIELD = (
 MORNING = (
     shadow(300, 462, 170)
     + '<path d="M414 246q92 -8 74 74q-14 62 -92 66" fill="none" stroke="#a4553a" stroke-width="22" stroke-linecap="round"/>'
-    + lit('<path d="M186 318q-70 -8 -88 -92q-3 -16 14 -14q30 6 38 34q14 40 54 30z" fill="#b9643f"/>')
-    + lit('<path d="M182 230q118 -36 236 0q52 150 -34 220q-84 22 -168 0q-86 -70 -34 -220z" fill="#c9714a"/>')
+    + lit(
+        '<path d="M186 318q-70 -8 -88 -92q-3 -16 14 -14q30 6 38 34q14 40 54 30z" fill="#b9643f"/>'
+    )
+    + lit(
+        '<path d="M182 230q118 -36 236 0q52 150 -34 220q-84 22 -168 0q-86 -70 -34 -220z" fill="#c9714a"/>'
+    )
     + lit('<path d="M204 226q96 -64 192 0q-96 24 -192 0z" fill="#b9643f"/>')
     + lit('<circle cx="300" cy="176" r="21" fill="#8a4127"/>')
     + '<path d="M170 340q130 36 262 0" stroke="#f0cdb4" stroke-width="5" fill="none" opacity=".8"/>'
@@ -119,8 +126,12 @@ MORNING = (
 ATLAS = (
     shadow(300, 466, 160)
     + '<path d="M256 134q44 -56 88 0" fill="none" stroke="#5b3a22" stroke-width="16" stroke-linecap="round"/>'
-    + lit('<path d="M180 190q4 -66 120 -66t120 66v230q0 42 -44 42H224q-44 0 -44 -42z" fill="#6f7f4c"/>')
-    + lit('<path d="M172 196q10 -72 128 -72t128 72q4 78 -12 96q-116 34 -232 0q-16 -18 -12 -96z" fill="#7f9058"/>')
+    + lit(
+        '<path d="M180 190q4 -66 120 -66t120 66v230q0 42 -44 42H224q-44 0 -44 -42z" fill="#6f7f4c"/>'
+    )
+    + lit(
+        '<path d="M172 196q10 -72 128 -72t128 72q4 78 -12 96q-116 34 -232 0q-16 -18 -12 -96z" fill="#7f9058"/>'
+    )
     + lit('<path d="M214 340h172v86q0 18 -18 18H232q-18 0 -18 -18z" fill="#5f6e40"/>')
     + "".join(
         f'<rect x="{x}" y="196" width="26" height="150" rx="6" fill="#8a5a35"/>'
@@ -138,12 +149,18 @@ FERN = (
         + "".join(
             f'<path d="M{298 + bend * (1 - k / 9):.0f} {top + 12 + k * (310 - top) / 9:.0f}q{s * 34} -24 {s * (26 + 4 * k)} 12q{-s * 22} 14 {-s * (26 + 4 * k)} -12z" '
             f'fill="{green}"/>'
-            for k in range(8) for s in (-1, 1)
+            for k in range(8)
+            for s in (-1, 1)
         )
         + "</g>"
         for angle, bend, top, green in (
-            (-58, -10, 150, "#4d7f46"), (58, 10, 150, "#4d7f46"), (-30, -6, 112, "#5c9453"),
-            (30, 6, 112, "#5c9453"), (-6, 0, 84, "#6fa863"), (-80, -8, 200, "#3f6b3a"), (80, 8, 200, "#3f6b3a"),
+            (-58, -10, 150, "#4d7f46"),
+            (58, 10, 150, "#4d7f46"),
+            (-30, -6, 112, "#5c9453"),
+            (30, 6, 112, "#5c9453"),
+            (-6, 0, 84, "#6fa863"),
+            (-80, -8, 200, "#3f6b3a"),
+            (80, 8, 200, "#3f6b3a"),
         )
     )
     + lit('<path d="M206 330h188l-22 128q-72 16 -144 0z" fill="#e6ddd0"/>')
@@ -154,14 +171,17 @@ LEDGER = (
     shadow(306, 458, 170)
     + '<g transform="rotate(-9 300 290)">'
     + '<path d="M196 124h214q14 0 14 14v312q0 14 -14 14H196z" fill="#f4ead6"/>'
-    + "".join(f'<path d="M200 {452 + i * 4}h216" stroke="#d8c8a8" stroke-width="1.6"/>' for i in range(3))
+    + "".join(
+        f'<path d="M200 {452 + i * 4}h216" stroke="#d8c8a8" stroke-width="1.6"/>' for i in range(3)
+    )
     + lit('<path d="M186 112h212q14 0 14 14v312q0 14 -14 14H186z" fill="#2f4b66"/>')
     + '<path d="M186 112h26v340h-26z" fill="#213850"/>'
     + '<rect x="252" y="170" width="112" height="72" rx="6" fill="#f4ead6"/>'
     + '<path d="M270 196h76M270 216h50" stroke="#8f8371" stroke-width="5" stroke-linecap="round"/>'
     + '<path d="M374 112v340" stroke="#e0573a" stroke-width="9"/>'
     + '<path d="M232 452v52l10 -12 10 12v-52z" fill="#e0573a"/></g>'
-    + '<g transform="rotate(28 470 300)">' + lit('<rect x="462" y="150" width="20" height="240" fill="#e9a23b"/>')
+    + '<g transform="rotate(28 470 300)">'
+    + lit('<rect x="462" y="150" width="20" height="240" fill="#e9a23b"/>')
     + '<path d="M462 390h20l-10 34z" fill="#f3dcb6"/><path d="M468 411h8l-4 13z" fill="#2b2622"/>'
     + '<rect x="462" y="134" width="20" height="22" rx="4" fill="#d77a6a"/></g>'
 )

@@ -172,10 +172,13 @@ class Visitors:
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "http" and scope["path"] != "/healthz":
-            if "visitor" not in scope["session"]:
-                scope["session"]["visitor"] = str(uuid.uuid4())
-            xtrace.put_annotation("UserID", scope["session"]["visitor"])
+            self.know(scope["session"])
         await self.app(scope, receive, send)
+
+    def know(self, session):
+        if "visitor" not in session:
+            session["visitor"] = str(uuid.uuid4())
+        xtrace.put_annotation("UserID", session["visitor"])
 
 
 app = Starlette(
