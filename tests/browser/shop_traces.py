@@ -56,17 +56,17 @@ _OWN_WORK = {
 }
 _STACK = {
     "catalogservice": [
-        ("botocore/client.py", 1023, "_make_api_call"),
+        ("venv/lib/python3.13/site-packages/botocore/client.py", 1023, "_make_api_call"),
         ("catalogservice/store.py", 41, "get_product"),
         ("catalogservice/app.py", 27, "product"),
     ],
     "recommenderservice": [
-        ("requests/adapters.py", 682, "send"),
+        ("venv/lib/python3.13/site-packages/requests/adapters.py", 682, "send"),
         ("recommenderservice/related.py", 33, "load"),
         ("recommenderservice/app.py", 19, "recommend"),
     ],
     "orderservice": [
-        ("django/db/backends/sqlite3/base.py", 359, "execute"),
+        ("venv/lib/python3.13/site-packages/django/db/backends/sqlite3/base.py", 359, "execute"),
         ("orderservice/orders.py", 58, "store"),
         ("orderservice/views.py", 22, "create"),
     ],

@@ -23,7 +23,7 @@ export function graphOf({ nodes, edges }) {
     const merged = node.kind === "remote" && !node.received && own.has(node.name);
     const key = merged ? own.get(node.name) : keyOf(node);
     keys.set(node.id, key);
-    if (!merged) kept.set(key, { ...node, key });
+    if (!merged) kept.set(key, { ...node, key, title: node.kind === "client" ? "Clients" : node.title });
   }
   const found = new Map();
   for (const edge of edges) {
