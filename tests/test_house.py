@@ -17,8 +17,8 @@ PACKAGE = Path(xtrace.__file__).parent
 # or beside it. What stands in one line is one room.
 FLOORS = [
     ["_version", "errors", "forks"],
-    ["daemon", "faults", "header", "ids", "ledger", "redaction", "values"],
-    ["cause", "naming", "settings", "waterfall"],
+    ["daemon", "faults", "header", "ids", "ledger", "otlp", "redaction", "values"],
+    ["cause", "delivery", "naming", "settings", "waterfall"],
     ["model"],
     ["context", "document", "noop"],
     ["decorator", "packing", "sampling"],
@@ -34,7 +34,9 @@ FLOORS = [
     ["__main__"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-SHARED_WITH_COLLECTOR = {"_version", "document", "header", "ids", "sampling"}
+SHARED_WITH_COLLECTOR = {
+    *("_version", "delivery", "document", "header", "ids", "otlp", "sampling"),
+}
 
 
 def modules() -> list[str]:

@@ -153,7 +153,7 @@ def _place(document: dict[str, Any], entity: Entity) -> bytes:
     document["trace_id"] = segment._trace_id or segment.trace_id
     if segment._caller_id is not None:
         document["parent_id"] = segment._caller_id
-    constant = segment._owner.constant or _constant(segment)
+    constant = segment._owner.constant or constant_of(segment._owner)
     if entity._more is None or constant.is_disjoint(entity._more):
         return constant.ending
     _merge(document, constant.fields)
@@ -165,7 +165,7 @@ def place(document: dict[str, Any], entity: Entity) -> None:
     segment = entity.segment
     document.update(_place_in_trace(entity, segment))
     if segment is entity:
-        _merge(document, _constant(segment).fields)
+        _merge(document, constant_of(segment._owner).fields)
 
 
 def _place_in_trace(entity: Entity, segment: Segment) -> dict[str, Any]:
@@ -178,8 +178,8 @@ def _place_in_trace(entity: Entity, segment: Segment) -> dict[str, Any]:
     return place
 
 
-def _constant(segment: Segment) -> Constant:
-    owner = segment._owner
+def constant_of(owner: Owner) -> Constant:
+    """What the documents of all segments of a process have in common."""
     if owner.constant is None:
         owner.constant = Constant(owner)
     return owner.constant

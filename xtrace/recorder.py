@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import time
 from functools import partial
 from itertools import islice
 from threading import Lock
@@ -24,7 +25,7 @@ from .sampling.local import LocalSampler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, MutableMapping
+    from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
     from types import TracebackType
     from typing import Any, ParamSpec, TypeVar, overload
 
@@ -728,9 +729,7 @@ class Recorder:
             before, self._emitters = self._emitters or [], emitters
             gone = [emitter for emitter in before if emitter not in emitters]
             self._former_emitters.extend(gone)
-        for emitter in gone:
-            emitter.flush(FLUSH_SECONDS)
-            emitter.close()
+        self._each(gone, "finish", FLUSH_SECONDS)
 
     # -- life cycle ---------------------------------------------------------------------------
 
@@ -740,9 +739,18 @@ class Recorder:
         Subsegments whose segment has ended and that are still open go out as in progress.
         """
         self._send_open(segment_too=False)
-        for emitter in self._emitters or ():
+        self._each(self._emitters or (), "flush", timeout_seconds)
+
+    @staticmethod
+    def _each(emitters: Sequence[Emitter], end: str, timeout_seconds: float) -> None:
+        """Flush or finish emitters, all of them together in this time."""
+        deadline = time.monotonic() + timeout_seconds
+        for emitter in emitters:
             with faults.absorb("emitter"):
-                emitter.flush(timeout_seconds)
+                emitter.wake()
+        for emitter in emitters:
+            with faults.absorb("emitter"):
+                getattr(emitter, end)(max(0.0, deadline - time.monotonic()))
 
     def _send_open(self, segment_too: bool) -> None:
         self.show(
@@ -779,9 +787,7 @@ class Recorder:
     def _at_exit(self) -> None:
         with faults.absorb("exit"):
             self._send_open(segment_too=True)
-            for emitter in self._emitters or ():
-                emitter.flush(FLUSH_SECONDS)
-                emitter.close()
+            self._each(self._emitters or (), "finish", FLUSH_SECONDS)
 
     def after_fork(self) -> None:
         """Called in a forked child: what was open stays the parent's to send."""

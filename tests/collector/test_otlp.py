@@ -26,7 +26,7 @@ from tests.conftest import SCHEMA
 from tests.helpers import eventually
 from xtrace.collector import otlp, running
 from xtrace.collector.otlp import stacktraces
-from xtrace.collector.otlp.spans import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER
+from xtrace.otlp.names import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER
 
 NOW = 1_700_000_000.0
 START = 1_700_000_000_000_000_000

@@ -1,7 +1,8 @@
 """Where finished entities go: the one seam between the recorder and the outside.
 
-An emitter is made from a URL (`udp://127.0.0.1:2000`, `file:traces.jsonl`, `console:`,
-`memory:`), or is any object with a method `send_entity(entity)`. Several may run at once.
+An emitter is made from a URL (`udp://127.0.0.1:2000`, `otlp+http://localhost:4318`,
+`xray://eu-west-1`, `file:traces.jsonl`, `console:`, `memory:`), or is any object with a method
+`send_entity(entity)`. Several may run at once.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ SCHEMES = {
     "console": ("stream", "ConsoleEmitter"),
     "file": ("stream", "FileEmitter"),
     "memory": ("memory", "MemoryEmitter"),
+    "otlp+http": ("otlp", "OtlpEmitter"),
+    "otlp+https": ("otlp", "OtlpEmitter"),
     "udp": ("udp", "UdpEmitter"),
 }
 
@@ -70,8 +73,16 @@ class Emitter:
         """Take over one entity with its subsegments, as emitters of the official SDK do."""
         self.send(flat(entity))
 
+    def wake(self) -> None:
+        """Begin to send what waits. Called for all emitters before the first of them is flushed."""
+
     def flush(self, timeout_seconds: float) -> None:
         """Wait, at most so long, until what was taken over is sent or dropped."""
+
+    def finish(self, timeout_seconds: float) -> None:
+        """Flush and close: the program ends, or the emitter is replaced."""
+        self.flush(timeout_seconds)
+        self.close()
 
     def close(self) -> None:
         """Give up sockets, files and threads. Later entities open them again."""

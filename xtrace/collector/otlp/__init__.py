@@ -160,12 +160,13 @@ def _converted(batches: Iterable[Batch], now: float | None, sampled: bool = True
     rejected: list[Rejected] = []
     for batch in batches:
         rejected.extend(batch.rejected)
+        scope = batch.scope.get("name", "")
         for span in batch.spans:
             reason = _beyond_limits(span, now)
             if reason:
                 rejected.append(Rejected(reason, span.trace_id, span.id))
             else:
-                made.extend(map(orjson.dumps, mapping.documents(span, batch.resource)))
+                made.extend(map(orjson.dumps, mapping.documents(span, batch.resource, scope)))
     return Converted(made, rejected, sampled)
 
 

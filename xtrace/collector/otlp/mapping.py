@@ -16,8 +16,19 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from ...otlp import names
+from ...otlp.names import (
+    ANNOTATIONS,
+    CLIENT,
+    CONSUMER,
+    ERROR,
+    INTERNAL,
+    METADATA,
+    PRODUCER,
+    SERVER,
+    SQL_SYSTEMS,
+)
 from . import stacktraces
-from .spans import CLIENT, CONSUMER, ERROR, INTERNAL, PRODUCER, SERVER
 
 if TYPE_CHECKING:
     from typing import Any
@@ -35,45 +46,18 @@ MAX_LINKS = 20
 MAX_METADATA_LEVELS = 200
 """Levels of one value that can still be written."""
 
-SQL_SYSTEMS = frozenset(
-    [
-        "db2",
-        "derby",
-        "hive",
-        "mariadb",
-        "mssql",
-        "mysql",
-        "oracle",
-        "postgresql",
-        "sqlite",
-        "teradata",
-        "other_sql",
-        "ibm.db2",
-        "microsoft.sql_server",
-        "oracle.db",
-    ]
-)
-ORIGINS = {
-    "aws_app_runner": "AWS::AppRunner::Service",
-    "aws_eks": "AWS::EKS::Container",
-    "aws_elastic_beanstalk": "AWS::ElasticBeanstalk::Environment",
-    "aws_ecs": "AWS::ECS::Container",
-    "aws_ec2": "AWS::EC2::Instance",
-}
-ECS_ORIGINS = {"ec2": "AWS::ECS::EC2", "fargate": "AWS::ECS::Fargate"}
-
-ANNOTATIONS = "aws.xray.annotations"
-METADATA = "aws.xray.metadata."
-
 _GOOD_NAME = re.compile(r"[A-Za-z0-9 _.:/%&#=+\-@]{1,200}")
 _REFUSED_IN_KEY = re.compile(r"[^A-Za-z0-9.]")
 _HOST_WITH_PORT = re.compile(r":[0-9]+$")
 _ID = re.compile(r"[0-9a-fA-F]{16}")
 
 
-def documents(span: Span, resource: Attributes) -> list[Document]:
-    """The documents of one span: one, or for a local root that calls another service two."""
-    return _Mapping(span, resource).documents()
+def documents(span: Span, resource: Attributes, scope: str = "") -> list[Document]:
+    """The documents of one span: one, or for a local root that calls another service two.
+
+    scope: name of the instrumentation scope.
+    """
+    return _Mapping(span, resource, scope == names.SCOPE).documents()
 
 
 class _Attributes:
@@ -126,8 +110,9 @@ class _Attributes:
 class _Mapping:
     """One span on its way."""
 
-    def __init__(self, span: Span, resource: Attributes) -> None:
+    def __init__(self, span: Span, resource: Attributes, was_document: bool) -> None:
         self.span = span
+        self.was_document = was_document
         self.attributes = _Attributes(span.attributes)
         self.resource = _Attributes(resource)
         self.local_root = span.attributes.get("aws.span.kind") == "LOCAL_ROOT"
@@ -150,7 +135,7 @@ class _Mapping:
             "id": span.id,
             "start_time": span.start / 10**9,
         }
-        if span.end and not self.attributes.true("aws.xray.inprogress"):
+        if span.end and not self.attributes.true(names.IN_PROGRESS):
             document["end_time"] = span.end / 10**9
         else:
             document["in_progress"] = True
@@ -179,6 +164,8 @@ class _Mapping:
         self._cause(document)
         if service is None:
             self._rest(document)
+            if self.was_document:
+                self._what_it_said(document)
             return [document]
         service.update(flags)
         self._about_service(service)
@@ -357,6 +344,9 @@ class _Mapping:
             "table_names": tables if len(tables) > 1 else None,
             "retries": attributes.integer("aws.xray.retries"),
         }
+        if self.was_document:
+            for member, name in names.PARAMETERS.items():
+                found[member] = attributes.text(name, most=None)
         return {key: value for key, value in found.items() if value is not None}
 
     def _sql(self, document: Document) -> None:
@@ -379,18 +369,12 @@ class _Mapping:
 
     def _flags(self, http: Document) -> Document:
         status = http.get("response", {}).get("status", 0)
-        if status == 429:
-            return {"error": True, "throttle": True}
-        if 400 <= status < 500:
-            return {"error": True}
-        if 500 <= status < 600 or self.span.status == ERROR:
-            return {"fault": True}
-        return {}
+        return dict(names.flags_of(status, self.span.status))
 
     def _cause(self, document: Document) -> None:
         exceptions: list[Document] = []
         for number, event in enumerate(self.span.events):
-            if event.name == "exception":
+            if event.name == names.EXCEPTION:
                 exceptions.extend(self._exceptions(event, number))
             elif event.name == "HTTP request failure" and self.is_aws_call:
                 exceptions.append(self._failed_attempt(event, number))
@@ -410,11 +394,14 @@ class _Mapping:
     def _exceptions(self, event: Event, number: int) -> list[Document]:
         """What an `exception` event tells of: an exception, and the causes its stack trace names."""
         attributes = _Attributes(event.attributes)
-        own_id = attributes.text("aws.xray.exception.id")
+        own_id = attributes.text(names.EXCEPTION_ID)
         text = attributes.text("exception.stacktrace", most=None) or ""
         language = self.resource.held.get("telemetry.sdk.language")
         chain = stacktraces.parse(text, language if isinstance(language, str) else "")
-        if text.strip() and not any(thrown.stack for thrown in chain):
+        if self.was_document:
+            frames = _parsed(attributes.held.get(names.EXCEPTION_STACK), list)
+            chain = [stacktraces.Thrown(None, None, chain[0].stack if frames is None else frames)]
+        elif text.strip() and not any(thrown.stack for thrown in chain):
             self.unparsed.append(text)
         if own_id and _ID.fullmatch(own_id):
             chain = chain[:1]  # each exception of the chain has an event of its own
@@ -444,10 +431,10 @@ class _Mapping:
             count = attributes.integer(f"aws.xray.exception.{key}")
             if count is not None:
                 entries[0][key] = count
-        remote = attributes.true("aws.xray.exception.remote")
+        remote = attributes.true(names.EXCEPTION_REMOTE)
         if remote is not None:
             entries[0]["remote"] = remote
-        cause = attributes.text("aws.xray.exception.cause")
+        cause = attributes.text(names.EXCEPTION_CAUSE)
         if cause and _ID.fullmatch(cause):
             entries[0]["cause"] = cause
         return entries
@@ -463,7 +450,7 @@ class _Mapping:
         return self._with_remote(entry)
 
     def _with_remote(self, entry: Document) -> Document:
-        if self.span.kind in (CLIENT, PRODUCER):
+        if self.span.kind in (CLIENT, PRODUCER) and not self.was_document:
             entry["remote"] = True
         return entry
 
@@ -473,18 +460,22 @@ class _Mapping:
         """What only segments have: where and by what the service runs, its user, its links."""
         resource = self.resource
         platform = resource.text("cloud.platform")
-        origin = ORIGINS.get(platform or "")
-        if platform == "aws_ecs":
-            launch = (resource.text("aws.ecs.launchtype") or "").lower()
-            origin = ECS_ORIGINS.get(launch, origin)
+        origin = names.origin_of(platform, resource.text("aws.ecs.launchtype"))
         if origin:
             document["origin"] = origin
         version = resource.text("service.version", "container.image.tag")
         tags = resource.held.get("container.image.tags")
         if not version and isinstance(tags, list) and tags and isinstance(tags[0], str):
             version = tags[0][:MAX_TEXT]
-        if version:
-            document["service"] = {"version": version}
+        about = {
+            "version": version,
+            "runtime": resource.text("process.runtime.name") if self.was_document else None,
+            "runtime_version": resource.text("process.runtime.version")
+            if self.was_document
+            else None,
+        }
+        if any(about.values()):
+            document["service"] = {key: held for key, held in about.items() if held}
         if self.in_aws:
             aws = self._platform(platform)
             if aws:
@@ -589,6 +580,9 @@ class _Mapping:
         for name in self.attributes.used:
             rest.pop(name, None)
         rest.pop(ANNOTATIONS, None)
+        if self.was_document:  # it has said all the rest in other words
+            self._metadata(document, {k: v for k, v in rest.items() if k.startswith(METADATA)})
+            return
         if self.unparsed:
             rest["exception.stacktrace"] = self.unparsed
         links = self.span.links
@@ -605,13 +599,21 @@ class _Mapping:
             ]
         self._metadata(document, rest)
 
+    def _what_it_said(self, document: Document) -> None:
+        """Put into a document what it was before it became a span."""
+        said = _parsed(self.span.attributes.get(names.DOCUMENT), dict)
+        if said is not None:
+            for key in ("trace_id", "id", "parent_id", "start_time"):
+                said.pop(key, None)
+            _merge(document, said)
+
     def _metadata(self, document: Document, rest: Attributes) -> None:
         metadata: Document = {}
         default: Document = {}
         plain: Document = {}
         for name, value in rest.items():
             namespace = name.removeprefix(METADATA)
-            held = _parsed(value) if namespace and namespace != name else None
+            held = _parsed(value, dict) if namespace and namespace != name else None
             if held is None or namespace.startswith("AWS."):
                 plain[name] = value
             elif namespace == "default":
@@ -620,7 +622,7 @@ class _Mapping:
                 metadata[namespace] = held
         for name, value in plain.items():
             default[f"otel.{name}" if name in default else name] = value
-        if "type" not in document:
+        if "type" not in document and not self.was_document:
             for name, value in self.resource.held.items():
                 if name != ANNOTATIONS:
                     default.setdefault(f"otel.resource.{name}", value)
@@ -687,8 +689,8 @@ def _texts(value: Any, separator: str | None = "&") -> list[str]:
     return [each for each in value if isinstance(each, str) and each]
 
 
-def _parsed(value: Any) -> Document | None:
-    """The object that a text holds as JSON; None if it holds none, or one too deep to be written."""
+def _parsed(value: Any, kind: type) -> Any:
+    """What a text holds as JSON; None if it holds nothing of this kind, or one too deep to be written."""
     if not isinstance(value, str):
         return None
     try:
@@ -696,7 +698,17 @@ def _parsed(value: Any) -> Document | None:
         orjson.dumps(_inside(held))
     except (ValueError, TypeError):
         return None
-    return held if isinstance(held, dict) else None
+    return held if isinstance(held, kind) else None
+
+
+def _merge(document: Document, said: Document) -> None:
+    for key, held in said.items():
+        if held is None:
+            document.pop(key, None)
+        elif isinstance(held, dict) and isinstance(document.get(key), dict):
+            _merge(document[key], held)
+        else:
+            document[key] = held
 
 
 def _inside(value: Any) -> Any:

@@ -8,6 +8,8 @@ import re
 from math import isfinite, isinf
 from typing import TYPE_CHECKING, NamedTuple
 
+from ...otlp.names import KINDS, STATUSES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeAlias
@@ -23,11 +25,6 @@ MAX_DEPTH = 32
 TOO_DEEP = "[nested too deep]"
 
 _DIGITS = re.compile(r"-?[0-9]{1,20}")
-
-UNSPECIFIED, INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = range(6)
-KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
-ERROR = 2
-STATUSES = ("UNSET", "OK", "ERROR")
 
 
 class OtlpError(ValueError):

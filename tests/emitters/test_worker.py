@@ -1,0 +1,507 @@
+"""The worker of the HTTP emitters: what it does when the backend doesn't do what it should.
+
+Everywhere recorded = sent + pending + dropped, nobody waits, and memory has a bound.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import trustme
+
+import xtrace
+from tests.emitters.backend import answering, backend, dripping, raw, reset, silent
+from tests.helpers import ended, eventually, keeping_recorder
+from xtrace import faults, forks
+from xtrace.delivery import retry
+from xtrace.emitters import worker
+from xtrace.emitters.otlp import OtlpEmitter
+from xtrace.ledger import EmitterStats
+from xtrace.recorder import Recorder
+
+OK = answering()
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """What is tried again is tried again soon."""
+    monkeypatch.setattr(retry, "FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(retry, "LAST_SECONDS", 0.05)
+    monkeypatch.setattr(worker, "SECONDS_TO_GATHER", 0.02)
+
+
+@pytest.fixture
+def emitter_to():
+    """Makes an emitter to a port; it is closed afterwards."""
+    made = []
+
+    def make(port, scheme="otlp+http", host="127.0.0.1"):
+        made.append(OtlpEmitter(f"{scheme}://{host}:{port}"))
+        return made[-1]
+
+    yield make
+    for emitter in made:
+        emitter.close()
+
+
+def stats(emitter):
+    return EmitterStats(emitter.url, emitter.ledger)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+# -- what goes wrong on the wire ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        answering(429),
+        answering(502),
+        answering(503, b"overloaded"),
+        answering(504),
+        answering(503, retry_after="0"),
+        reset,
+        raw(b""),
+        raw(b"HTTP/1.1 200 OK\r\nContent-Le"),
+        raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"),
+        raw(b"220 smtp.example.com\r\n"),
+        raw(b"\x15\x03\x01\x00\x02"),
+        raw(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n"),
+    ],
+    ids=lambda manner: getattr(manner, "__name__", ""),
+)
+def test_what_goes_wrong_is_tried_again_until_it_goes_well(emitter_to, trouble):
+    with backend(trouble, trouble, OK) as there:
+        emitter = emitter_to(there.port)
+        batches = [ended(parts=2) for _ in range(3)]
+        for batch in batches:
+            emitter.send(batch)
+        eventually(lambda: stats(emitter).sent == 9)
+        last = [span.span_id.hex() for span in there.requests[-1].spans()]
+        assert set(last) <= {entity.id for batch in batches for entity in batch}
+    assert stats(emitter).dropped == {}
+    assert faults.counts["emitter"] >= 2
+
+
+def test_what_was_delivered_is_not_sent_again(emitter_to):
+    with backend(OK, answering(503), OK) as there:
+        emitter = emitter_to(there.port)
+        for _ in range(3):
+            emitter.send(ended())
+            emitter.flush(5)
+        eventually(lambda: stats(emitter).sent == 3)
+        ids = [span.span_id for r in (there.requests[0], *there.requests[2:]) for span in r.spans()]
+    assert len(ids) == len(set(ids)) == 3
+
+
+def test_a_backend_that_starts_later_gets_everything(emitter_to):
+    port = free_port()
+    emitter = emitter_to(port)
+    for _ in range(20):
+        emitter.send(ended())
+    eventually(lambda: emitter._worker._backoff.is_open)
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+        connection, _ = listener.accept()
+        with connection:
+            head = connection.recv(65_536)
+            assert head.startswith(b"POST /v1/traces")
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            eventually(lambda: stats(emitter).sent)
+    assert stats(emitter).dropped == {}
+
+
+def test_a_connection_that_the_backend_has_closed_is_opened_anew(emitter_to):
+    with backend(answering(200, connection="close"), OK, raw(b""), OK) as there:
+        emitter = emitter_to(there.port)
+        for _ in range(3):
+            emitter.send(ended())
+            eventually(lambda: not stats(emitter).pending)
+    assert stats(emitter).sent == 3
+
+
+def test_retry_after_is_waited_for(emitter_to):
+    with backend(answering(503, retry_after="3600"), OK) as there:
+        emitter = emitter_to(there.port)
+        emitter.send(ended())
+        eventually(lambda: there.requests)
+        eventually(lambda: emitter._worker._not_before > time.monotonic() + 200)
+        assert emitter._worker._not_before < time.monotonic() + 400
+        assert (len(there.requests), stats(emitter).pending) == (1, 1)
+        emitter.flush(5)  # who flushes wants it now
+        assert stats(emitter).sent == 1
+
+
+def test_documents_that_the_backend_stumbles_over_do_not_block_the_way(emitter_to, monkeypatch):
+    monkeypatch.setattr(worker, "ATTEMPTS", 3)
+
+    def stumbling(connection, request):
+        is_bad = any(span.name == "bad" for span in request.spans())
+        answering(503 if is_bad else 200)(connection, request)
+
+    with backend(stumbling) as there:
+        emitter = emitter_to(there.port)
+        emitter.send(ended("bad"))
+        eventually(lambda: there.requests)
+        emitter.send(ended("good"))
+        eventually(lambda: not stats(emitter).pending)
+        assert "good" in {span.name for span in there.spans()}
+    assert stats(emitter).dropped.pop("given up after many attempts") >= 1
+
+
+# -- TLS ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def authority(tmp_path, monkeypatch):
+    """A certificate authority that the emitters trust, and the context of a server of its own."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(tmp_path / "ca.pem"))
+    return ca
+
+
+def context_of(authority, *names):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
+
+
+def test_tls(emitter_to, authority):
+    with backend(context=context_of(authority, "127.0.0.1")) as there:
+        emitter = emitter_to(there.port, "otlp+https")
+        for _ in range(3):
+            emitter.send(ended())
+            emitter.flush(10)
+        assert stats(emitter).sent == 3
+        assert there.connections == 1
+
+
+@pytest.mark.parametrize("wrong", ["another name", "another authority", "no TLS"])
+def test_a_backend_that_cannot_be_trusted_gets_nothing(emitter_to, authority, wrong, monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "300")
+    context = {
+        "another name": context_of(authority, "example.com"),
+        "another authority": context_of(trustme.CA(), "127.0.0.1"),
+        "no TLS": None,
+    }[wrong]
+    with backend(context=context) as there:
+        emitter = emitter_to(there.port, "otlp+https")
+        emitter.send(ended())
+        eventually(lambda: emitter._worker._backoff.failures > 1)
+        assert there.requests == []
+    assert stats(emitter).pending == 1
+
+
+# -- nobody waits, and there is a bound -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("manner", [silent, dripping(1.0)])
+def test_flushing_ends_in_time(emitter_to, manner):
+    with backend(manner) as there:
+        emitter = emitter_to(there.port)
+        emitter.send(ended())
+        begun = time.monotonic()
+        emitter.flush(0.3)
+        assert time.monotonic() - begun < 1.0
+        assert stats(emitter).pending == 1
+        emitter.close()
+
+
+def test_a_request_has_an_end_however_slowly_the_answer_comes(emitter_to, monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "200")
+    with backend(dripping(0.05), OK) as there:
+        emitter = emitter_to(there.port)
+        emitter.send(ended())
+        eventually(lambda: stats(emitter).sent == 1)
+        assert len(there.requests) == 2
+
+
+def test_what_does_not_fit_is_dropped_the_oldest_first(emitter_to, monkeypatch):
+    with backend(silent) as there:
+        emitter = emitter_to(there.port)
+        emitter._worker._max_waiting_bytes = 50_000
+        emitter.send(ended("first"))
+        eventually(lambda: there.requests)
+        for number in range(30):
+            emitter.send(ended(f"segment {number}", filling="x" * 4000))
+        assert emitter._worker._waiting_bytes <= 50_000
+        dropped = stats(emitter).dropped["queue full"]
+        assert 15 < dropped < 25
+        names = [each.parcel.service[0] for each in emitter._worker._waiting]
+        assert names == [f"segment {number}" for number in range(dropped, 30)]
+        emitter.close()
+    eventually(lambda: not stats(emitter).pending)
+    assert stats(emitter).sent == 0
+
+
+def test_a_backend_that_is_down_is_the_reason_for_drops(emitter_to):
+    emitter = emitter_to(free_port())
+    emitter._worker._max_waiting_bytes = 2000
+    emitter.send(ended())
+    eventually(lambda: emitter._worker._backoff.is_open)
+    for _ in range(20):
+        emitter.send(ended())
+    assert stats(emitter).dropped["backend down"] > 5
+
+
+def test_closing_drops_what_waits_and_later_entities_are_sent(emitter_to):
+    with backend(answering(503, retry_after="100"), OK) as there:
+        emitter = emitter_to(there.port)
+        emitter.send(ended(parts=1))
+        eventually(lambda: there.requests and emitter._worker._not_before)
+        emitter.close()
+        assert stats(emitter).dropped == {"not sent in time": 2}
+        emitter.send(ended())
+        emitter.flush(5)
+        assert stats(emitter).sent == 1
+
+
+def test_closing_does_not_wait_for_an_answer(emitter_to):
+    with backend(silent) as there:
+        emitter = emitter_to(there.port)
+        emitter.send(ended())
+        eventually(lambda: there.requests)
+        begun = time.monotonic()
+        emitter.close()
+        assert time.monotonic() - begun < 0.5
+
+
+def test_an_emitter_that_is_thrown_away_ends_its_thread():
+    def threads():
+        return [each for each in threading.enumerate() if each.name == "xtrace-emitter"]
+
+    with backend() as there:
+        emitter = OtlpEmitter(f"otlp+http://127.0.0.1:{there.port}")
+        emitter.send(ended())
+        emitter.flush(5)
+        before = len(threads())
+        del emitter
+        eventually(lambda: len(threads()) == before - 1)
+
+
+def test_fault_in_the_backend_is_a_counted_drop(emitter_to, lenient_faults):
+    emitter = emitter_to(free_port())
+    emitter._worker._backend.deliver = None
+    emitter.send(ended(parts=2))
+    eventually(lambda: not stats(emitter).pending)
+    assert stats(emitter).dropped == {"emitter failed": 3}
+
+
+def test_many_threads_lose_nothing(emitter_to):
+    with backend() as there:
+        emitter = emitter_to(there.port)
+        batches = [[ended(parts=1) for _ in range(50)] for _ in range(8)]
+
+        def send(mine):
+            for batch in mine:
+                emitter.send(batch)
+
+        threads = [threading.Thread(target=send, args=(mine,)) for mine in batches]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        emitter.flush(20)
+        assert len({span.span_id for span in there.spans()}) == 800
+    assert stats(emitter).sent == 800
+
+
+# -- threads and forks ----------------------------------------------------------------------------
+
+
+def test_without_a_thread_flushing_delivers(emitter_to, monkeypatch):
+    monkeypatch.setattr(forks, "may_start_threads", lambda: False)
+    with backend() as there:
+        emitter = emitter_to(there.port)
+        emitter.send(ended())
+        assert emitter._worker._thread is None
+        emitter.flush(5)
+        assert len(there.spans()) == 1
+
+
+def test_a_thread_that_cannot_be_started_is_started_later(emitter_to, monkeypatch):
+    def refusing(self):
+        raise RuntimeError("can't start new thread")
+
+    with backend() as there:
+        emitter = emitter_to(there.port)
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refusing)
+            emitter.send(ended())
+        assert emitter._worker._thread is None
+        emitter._worker._thread_due = 0.0
+        emitter.send(ended())
+        eventually(lambda: stats(emitter).sent == 2)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_sends_its_own_over_a_connection_of_its_own():
+    with backend() as there:
+        recorder = Recorder(
+            service="shop", sampling=False, emitter=f"otlp+http://127.0.0.1:{there.port}"
+        )
+        with recorder.in_segment("parent"):
+            pass
+        recorder.flush(5)
+        child = os.fork()
+        if not child:
+            try:
+                with recorder.in_segment("child"):
+                    pass
+                recorder.flush(5)
+                ok = recorder.stats().sent == recorder.stats().recorded == 1
+                os._exit(0 if ok else 1)
+            finally:
+                os._exit(2)
+        assert os.waitpid(child, 0)[1] == 0
+        with recorder.in_segment("parent again"):
+            pass
+        recorder.flush(5)
+        assert sorted(span.name for span in there.spans()) == ["child", "parent", "parent again"]
+        assert there.connections == 2
+        assert recorder.stats().sent == 2
+        recorder.configure(emitter="memory:")
+
+
+# -- exit -----------------------------------------------------------------------------------------
+
+PROGRAM = """
+import sys, xtrace
+xtrace.configure(service="shop", sampling=False, emitter=sys.argv[1:])
+for _ in range(10):
+    with xtrace.in_segment():
+        pass
+xtrace.begin_segment("open")
+"""
+
+
+def run(*urls):
+    begun = time.monotonic()
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *urls], capture_output=True, text=True, timeout=60
+    )
+    assert ran.returncode == 0, ran.stderr
+    return time.monotonic() - begun, ran.stderr
+
+
+def test_a_program_that_ends_at_once_delivers_everything():
+    with backend() as there:
+        run(f"otlp+http://127.0.0.1:{there.port}")
+        assert len({span.span_id for span in there.spans()}) == 11
+
+
+def test_no_backend_keeps_a_program_from_ending():
+    usual, _ = run("memory:")
+    with backend(silent) as black_hole, backend(dripping(1.0)) as slow:
+        ports = (black_hole.port, slow.port, free_port())
+        took, said = run(*(f"otlp+http://127.0.0.1:{port}" for port in ports))
+    assert took - usual < 2.0  # a second is allowed for; the rest is for a busy machine
+    assert "not sent in time" in said
+
+
+# -- traced by nobody -----------------------------------------------------------------------------
+
+
+def test_what_it_sends_is_nobodys_call(emitter_to):
+    """With everything patched, and an open segment, the requests leave no subsegment."""
+    program = """
+import sys, xtrace
+xtrace.configure(service="shop", sampling=False, emitter=["memory:", sys.argv[1]])
+xtrace.patch_all()
+with xtrace.in_segment("a"):
+    for _ in range(40):
+        with xtrace.in_subsegment("b"):
+            pass
+    xtrace.flush(5)
+xtrace.flush(5)
+names = set()
+waiting = list(xtrace.recorder.emitters[0].documents)
+for each in waiting:
+    names.add(each["name"])
+    waiting += each.get("subsegments", ())
+assert names == {"a", "b"}, names
+"""
+    with backend() as there:
+        url = f"otlp+http://127.0.0.1:{there.port}"
+        ran = subprocess.run(
+            [sys.executable, "-c", program, url], capture_output=True, text=True, timeout=60
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert len(there.spans()) == 41
+        assert not any("x-amzn-trace-id" in request.headers for request in there.requests)
+
+
+# -- the pieces -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("0", 0.0),
+        (" 7 ", 7.0),
+        ("100000", 300.0),
+        ("Thu, 01 Jan 1970 00:16:45 GMT", 5.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-1", None),
+        ("1.5", None),
+        ("", None),
+    ],
+)
+def test_retry_after(value, seconds):
+    assert retry.retry_after(value, 1000.0) == seconds
+
+
+def test_waits_double_with_jitter_and_have_an_end(monkeypatch):
+    monkeypatch.undo()
+    backoff = retry.Backoff(random=lambda: 1.0)
+    assert [backoff.failed() for _ in range(9)] == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+    assert backoff.is_open
+    backoff.succeeded()
+    assert not backoff.is_open
+    assert retry.Backoff(random=lambda: 0.0).failed() == 0.25
+    assert retry.Backoff(random=lambda: 0.5).failed(20.0) == 21.0
+
+
+def test_the_recorder_flushes_all_emitters_in_one_time():
+    with backend(silent) as one, backend(silent) as other:
+        urls = [f"otlp+http://127.0.0.1:{there.port}" for there in (one, other)]
+        recorder = Recorder(service="a", sampling=False, emitter=urls)
+        with recorder.in_segment():
+            pass
+        begun = time.monotonic()
+        recorder.flush(0.5)
+        assert time.monotonic() - begun < 0.9
+        for emitter in recorder.emitters:
+            emitter.close()
+
+
+def test_version_is_told():
+    with backend() as there:
+        emitter = OtlpEmitter(f"otlp+http://127.0.0.1:{there.port}")
+        emitter.send(ended())
+        emitter.finish(5)
+        assert there.requests[0].headers["user-agent"] == f"xtrace/{xtrace.__version__}"
+
+
+def test_a_recorder_without_segments_starts_no_thread():
+    before = threading.active_count()
+    OtlpEmitter("otlp+http://127.0.0.1:1").finish(1)
+    assert threading.active_count() == before
+    assert keeping_recorder().stats().recorded == 0
