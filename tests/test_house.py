@@ -30,6 +30,7 @@ FLOORS = [
     [""],  # xtrace itself
     ["pytest_plugin"],
     ["collector"],
+    ["compat"],
     ["cli"],
     ["__main__"],
 ]

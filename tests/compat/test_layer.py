@@ -1,0 +1,150 @@
+"""How aws_xray_sdk is answered: modules, names, installing and undoing it."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from xtrace.compat import aws_xray_sdk as layer
+from xtrace.compat.surface import SURFACE
+from xtrace.default import recorder
+
+SLIDE = """
+import json
+import xtrace
+{install}
+from flask import Flask
+app = Flask(__name__)
+
+from aws_xray_sdk.core import xray_recorder, patch_all
+from aws_xray_sdk.ext.flask.middleware import XRayMiddleware
+
+plugins = ('EC2Plugin', 'ECSPlugin')
+xray_recorder.configure(service='recommenderservice', plugins=plugins)
+XRayMiddleware(app, xray_recorder)
+patch_all()
+
+@app.route('/recommendations')
+def recommendations():
+    return 'a, b'
+
+xtrace.configure(emitter='memory:')
+app.test_client().get('/recommendations')
+print(json.dumps(xtrace.recorder.emitters[0].documents))
+"""
+
+
+def test_the_program_of_the_slide_runs_without_the_official_sdk(tmp_path):
+    program = tmp_path / "app.py"
+    program.write_text(
+        SLIDE.format(install="from xtrace.compat import aws_xray_sdk\naws_xray_sdk.install()")
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert '"name": "recommenderservice"' in done.stdout
+    assert '"url": "http://localhost/recommendations"' in done.stdout
+
+
+@pytest.mark.parametrize("path", SURFACE)
+def test_every_module_has_the_names_of_the_table(path):
+    name = f"aws_xray_sdk.{path}".rstrip(".")
+    if "aiobotocore" in path:
+        pytest.importorskip("aiobotocore", reason="has an environment of its own, see test_oracle")
+    module = importlib.import_module(name)
+    row = SURFACE[path].partition(":")[2].split()
+    assert module.__name__ == name
+    assert not [each for each in row if not hasattr(module, each)]
+    assert sys.modules[name] is module
+    parent, _, last = name.rpartition(".")
+    if parent:
+        found = getattr(sys.modules[parent], last)
+        assert found is module or last in ("patch",)
+
+
+def test_classes_say_the_module_that_the_official_ones_are_of(xray_recorder):
+    from aws_xray_sdk.core.context import Context
+
+    assert type(xray_recorder).__module__ == "aws_xray_sdk.core.async_recorder"
+    assert Context.__module__ == "aws_xray_sdk.core.context"
+
+
+def test_a_function_sees_what_is_patched_into_its_module():
+    from aws_xray_sdk.core.plugins import ec2_plugin
+
+    answers = [
+        "token",
+        '{"instanceId": "i", "availabilityZone": "z", "instanceType": "t", "imageId": "a"}',
+    ]
+    with mock.patch("aws_xray_sdk.core.plugins.ec2_plugin.do_request", side_effect=answers):
+        ec2_plugin.initialize()
+    assert ec2_plugin.runtime_context["instance_id"] == "i"
+
+
+def test_a_module_can_be_reloaded_and_imported_anew():
+    from aws_xray_sdk.core import patcher
+
+    patcher.patch(["sqlite3"])
+    assert importlib.reload(patcher) is patcher
+    assert set() == patcher._PATCHED_MODULES
+    del sys.modules["aws_xray_sdk.core.patcher"]
+    again = importlib.import_module("aws_xray_sdk.core.patcher")
+    assert again is not patcher
+    assert again.SUPPORTED_MODULES == patcher.SUPPORTED_MODULES
+
+
+def test_data_of_packages_can_be_read():
+    assert b"services" in pkgutil.get_data("aws_xray_sdk.ext", "resources/aws_para_whitelist.json")
+    assert b"default" in pkgutil.get_data("aws_xray_sdk.core.sampling.local", "sampling_rule.json")
+
+
+def test_uninstalling_puts_back_what_was_there():
+    import sqlite3
+
+    layer.uninstall()
+    before = recorder.segment_class, recorder.context, recorder.sampler, sqlite3.connect
+    layer.install()
+    from aws_xray_sdk.core import patch
+
+    patch(["sqlite3"])
+    assert sqlite3.connect is not before[-1]
+    assert recorder.context is not before[1]
+    layer.uninstall()
+    after = recorder.segment_class, recorder.context, recorder.sampler, sqlite3.connect
+    assert after == before
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("aws_xray_sdk")
+
+
+def test_the_real_package_is_shadowed_and_comes_back(tmp_path, monkeypatch, caplog):
+    layer.uninstall()
+    package = tmp_path / "aws_xray_sdk"
+    package.mkdir()
+    Path(package, "__init__.py").write_text("is_real = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    real = importlib.import_module("aws_xray_sdk")
+    with caplog.at_level(logging.INFO, "xtrace"):
+        layer.install()
+    assert "shadowed" in caplog.text
+    assert not hasattr(importlib.import_module("aws_xray_sdk"), "is_real")
+    layer.uninstall()
+    assert importlib.import_module("aws_xray_sdk") is real
+    del sys.modules["aws_xray_sdk"]
+
+
+def test_both_recorders_see_the_same_current_entity(xray_recorder, kept):
+    import xtrace
+
+    with xtrace.in_segment("outer"), xray_recorder.in_subsegment("theirs"):
+        with xtrace.in_subsegment("ours"):
+            pass
+    (document,) = kept.documents
+    (theirs,) = document["subsegments"]
+    assert (document["name"], theirs["name"]) == ("outer", "theirs")
+    assert [each["name"] for each in theirs["subsegments"]] == ["ours"]

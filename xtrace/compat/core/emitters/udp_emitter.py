@@ -1,0 +1,97 @@
+"""aws_xray_sdk.core.emitters.udp_emitter: documents to the daemon."""
+
+from __future__ import annotations
+
+import logging
+
+from xtrace import ledger, packing
+from xtrace.daemon import endpoint_text
+from xtrace.emitters import MAX_DATAGRAM_BYTES, udp
+
+from ..daemon_config import DaemonConfig
+from ..exceptions.exceptions import InvalidDaemonAddressException
+from ..models.entity import prepare
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+log = logging.getLogger(__name__)
+
+PROTOCOL_HEADER = '{"format":"json","version":1}'
+PROTOCOL_DELIMITER = "\n"
+DEFAULT_DAEMON_ADDRESS = "127.0.0.1:2000"
+
+
+class UDPEmitter(udp.UdpEmitter):
+    """Sends each document as a datagram, large ones in pieces.
+
+    A subclass may override send_entity(entity), or _send_data(text), and need not call this
+    class's __init__.
+    """
+
+    def __init__(self, daemon_address: str = DEFAULT_DAEMON_ADDRESS) -> None:
+        self._ip, self._port = self._parse_address(daemon_address)
+        super().__init__(f"udp://{endpoint_text((self._ip, self._port))}", MAX_DATAGRAM_BYTES)
+
+    def send(self, batch: list[Any]) -> None:
+        """Send entities, by send_entity() if a program has put another there."""
+        if self._is("send_entity") and self._is("_send_data"):
+            super().send(batch)
+            return
+        self.ledger.send(len(batch), 0, recorded=len(batch))
+        self.send_entity(batch[0])
+
+    def _is(self, name: str) -> bool:
+        """Whether a method is still ours."""
+        return name not in vars(self) and getattr(type(self), name) is _ours[name]
+
+    def send_entity(self, entity: Any) -> None:
+        """Send an entity with all under it. Raises nothing."""
+        try:
+            batch = [each for each in entity._with_all_under() if each.sampled]
+            prepare(batch)
+            if self._is("_send_data"):
+                super().send(batch)
+                return
+            overhead = len(PROTOCOL_HEADER) + len(PROTOCOL_DELIMITER)
+            for document, _ in packing.pack(batch, MAX_DATAGRAM_BYTES - overhead, ledger.Ledger()):
+                self._send_data(f"{PROTOCOL_HEADER}{PROTOCOL_DELIMITER}{document.decode()}")
+        except Exception:
+            log.exception("An entity isn't sent")
+
+    def _send_data(self, data: str) -> None:
+        """Send one datagram: the header, the delimiter, and a document."""
+        document = data.partition(PROTOCOL_DELIMITER)[2]
+        self.send_documents([(document.encode(), 1)])
+
+    def set_daemon_address(self, address: str | None) -> None:
+        """Send there from now on. None or "" changes nothing."""
+        if address:
+            self._ip, self._port = self._parse_address(address)
+            self._disconnect()
+            self.url = f"udp://{endpoint_text((self._ip, self._port))}"
+            self.endpoint = (self._ip, self._port)
+            self._begin()
+
+    @property
+    def ip(self) -> str:
+        """The daemon's host."""
+        return self._ip
+
+    @property
+    def port(self) -> int:
+        """The daemon's port."""
+        return self._port
+
+    def _parse_address(self, daemon_address: str) -> tuple[str, int]:
+        try:
+            config = DaemonConfig(daemon_address)
+        except Exception as error:
+            raise InvalidDaemonAddressException(
+                f"Invalid daemon address {daemon_address} specified."
+            ) from error
+        return config.udp_ip, config.udp_port
+
+
+_ours = {name: vars(UDPEmitter)[name] for name in ("send_entity", "_send_data")}

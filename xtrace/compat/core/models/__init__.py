@@ -1,0 +1,1 @@
+"""Code of aws_xray_sdk.core.models, see surface.py."""

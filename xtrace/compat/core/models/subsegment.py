@@ -1,0 +1,233 @@
+"""aws_xray_sdk.core.models.subsegment: subsegments, and `with recorder.in_subsegment(...)`, which
+decorates functions, too.
+"""
+
+from __future__ import annotations
+
+import time
+
+from xtrace import decorator, ids, model
+
+from ..exceptions.exceptions import SegmentNotFoundException
+from .entity import Entity, block, clean_name, known_names
+from .segment import Segment, record_stop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from ..recorder import AWSXRayRecorder
+
+SUBSEGMENT_RECORDING_ATTRIBUTE = "_self___SUBSEGMENT_RECORDING_ATTRIBUTE__"
+"""Attribute of functions whose calls are recorded already."""
+
+
+class Subsegment(Entity, model.Subsegment):
+    """A part of a segment's work.
+
+    Beside what every entity has: parent_segment, trace_id, type, namespace and the dict sql.
+    """
+
+    __slots__ = ("_children", "_stop")
+
+    type = "subsegment"
+    sql = block("sql")
+    segment: Segment
+
+    def __init__(
+        self, name: str, namespace: str, segment: Segment, parent: Entity | None = None
+    ) -> None:
+        if not segment:
+            raise SegmentNotFoundException("A parent segment is required for creating subsegments.")
+        try:
+            self.name = known_names[name]
+        except (KeyError, TypeError):
+            self.name = clean_name(name)
+        self.id = ids.random_bits(64).to_bytes(8, "big").hex()
+        self.start_time = segment._base + ids.monotonic_clock()
+        self._stop = None
+        self.namespace = namespace
+        self.segment = segment
+        self._parent = parent
+        self._children = None
+        self._annotations = {}
+        self._checked = True
+        self._metadata = {}
+        self._more = None
+
+    # -- attributes -----------------------------------------------------------------------------
+
+    @property
+    def parent_segment(self) -> Segment:
+        """The segment that this is part of."""
+        return self.segment
+
+    @parent_segment.setter
+    def parent_segment(self, value: Segment) -> None:
+        self.segment = value
+
+    @property
+    def trace_id(self) -> str:
+        """The segment's."""
+        own: str | None = self.__dict__.get("trace_id")
+        return self.segment.trace_id if own is None else own
+
+    @trace_id.setter
+    def trace_id(self, value: str) -> None:
+        self.__dict__["trace_id"] = value
+
+    @property
+    def parent_id(self) -> str | None:
+        """The id of what this is under."""
+        own: str | None = self.__dict__.get("parent_id")
+        if own is None and self._parent is not None:
+            return self._parent.id
+        return own
+
+    @parent_id.setter
+    def parent_id(self, value: str | None) -> None:
+        self.__dict__["parent_id"] = value
+
+    def _set_raw(self) -> None:
+        self._checked = False
+        self.segment._raw = True
+
+    def _own_attributes(self, fields: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+        yield "trace_id", self.trace_id
+        yield "type", self.type
+        yield "namespace", self.namespace
+        yield "sql", fields.get("sql")
+
+    # -- the tree -------------------------------------------------------------------------------
+
+    def add_subsegment(self, subsegment: Any) -> None:
+        """Put a subsegment directly under this."""
+        super().add_subsegment(subsegment)
+        self.segment.increment()
+
+    def remove_subsegment(self, subsegment: Any) -> None:
+        """Take a subsegment that is directly under this out again, with what is under it."""
+        super().remove_subsegment(subsegment)
+        self.segment._let_go(subsegment)
+
+    # -- begin and end --------------------------------------------------------------------------
+
+    def _now(self) -> float:
+        return self.segment._base + ids.monotonic_clock()
+
+    def close(self, end_time: float | None = None) -> None:
+        """End the subsegment. end_time: seconds since the epoch, else now."""
+        super().close(end_time)
+        segment = self.segment
+        segment._owner.open.pop(self, None)
+        if self.sampled:
+            segment._ended.append(self)
+        segment.decrement_ref_counter()
+
+    def begin(self) -> None:
+        """Begin as xtrace's own integrations do: without becoming current."""
+        owner = self.segment._owner
+        if self._stop is None and self not in owner.open:
+            self.start_time = self._now()
+            owner.attach(self)
+
+    def __enter__(self) -> Subsegment:
+        self.begin()
+        if self._stop is None:
+            self.segment._current.set(self)
+        return self
+
+    def __exit__(self, kind: Any, error: Any, tb: Any, end_time: float | None = None) -> None:
+        """End the subsegment as xtrace's own integrations do."""
+        if error is not None:
+            self._stopped_by(error)
+        if self._stop is None:
+            self.segment._owner.end_subsegment(self, end_time)
+
+    # -- what programs put in -------------------------------------------------------------------
+
+    def set_sql(self, sql: Any) -> None:
+        """Replace the sql block."""
+        self.sql = sql
+
+    def _known_exceptions(self) -> dict[int, tuple[BaseException, str]]:
+        return self.segment._known_exceptions()
+
+    def _max_trace_back(self) -> int:
+        return self.segment._max_trace_back()
+
+
+def set_as_recording(decorated_func: Any, wrapped: Any) -> None:
+    """Mark a function as recorded, if what it wraps isn't."""
+    setattr(decorated_func, SUBSEGMENT_RECORDING_ATTRIBUTE, not is_already_recording(wrapped))
+
+
+def is_already_recording(func: Any) -> bool:
+    """Whether a function's calls are recorded."""
+    return bool(getattr(func, SUBSEGMENT_RECORDING_ATTRIBUTE, False))
+
+
+class SubsegmentContextManager:
+    """Begins a subsegment, and ends it with what was raised inside. May be used again afterwards.
+
+    As a decorator it records each call of a function: coroutine functions, generators, methods,
+    classmethods and staticmethods too.
+    """
+
+    def __init__(
+        self, recorder: AWSXRayRecorder, name: str | None = None, **subsegment_kwargs: Any
+    ) -> None:
+        self.name = name
+        self.subsegment_kwargs = subsegment_kwargs
+        self.recorder = recorder
+        self.subsegment: Any = None
+
+    def __call__(self, wrapped: Any, *args: Any) -> Any:
+        """Decorate a function. With more arguments, wrapt's, call it in a subsegment."""
+        if args:
+            return self._record_call(wrapped, *args)
+        if is_already_recording(wrapped):
+            return wrapped
+        namespace = self.subsegment_kwargs.get("namespace", "local")
+        captures: Any = self.recorder._captures
+        decorated = decorator.capture(captures, wrapped, self.name, namespace)
+        mark = getattr(decorated, "__func__", decorated)
+        try:
+            set_as_recording(mark, wrapped)
+        except AttributeError:  # an object without a dict
+            pass
+        return decorated
+
+    def _record_call(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        return self.recorder.record_subsegment(
+            wrapped,
+            instance,
+            args,
+            kwargs,
+            name=self.name or wrapped.__name__,
+            namespace=self.subsegment_kwargs.get("namespace", "local"),
+            meta_processor=None,
+        )
+
+    def __enter__(self) -> Any:
+        name = self.name or "subsegment"
+        self.subsegment = self.recorder.begin_subsegment(name=name, **self.subsegment_kwargs)
+        return self.subsegment
+
+    def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
+        subsegment = self.subsegment
+        if subsegment is None:
+            return
+        if exc_val is not None:
+            record_stop(self.recorder, subsegment, exc_val, exc_tb)
+        self.recorder.end_subsegment(time.time())
+
+
+def subsegment_decorator(
+    wrapped: Any, instance: Any = None, args: Any = (), kwargs: Any = None
+) -> Any:
+    """Make a decorator of a function in wrapt's form, as wrapt.decorator does."""
+    import wrapt
+
+    return wrapt.decorator(wrapped)

@@ -1,0 +1,696 @@
+"""aws_xray_sdk.core.recorder: the official SDK's recorder, on top of one of xtrace's own.
+
+The settings that both have stand in xtrace's recorder, and its emitters send. What is current is in
+the context; where that is one of ours, unchanged, the most frequent calls go past its methods.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import os
+import platform
+import time
+import traceback
+from weakref import WeakSet
+
+from xtrace import faults, model
+from xtrace.compat.aws_xray_sdk import on_uninstall
+from xtrace.default import recorder as default_recorder
+from xtrace.recorder import Recorder
+
+from ..sdk_config import SDKConfig, global_sdk_config
+from ..version import VERSION
+from .context import Context, Foreign
+from .daemon_config import DaemonConfig
+from .emitters.udp_emitter import UDPEmitter
+from .exceptions.exceptions import SegmentNameMissingException
+from .lambda_launcher import check_in_lambda
+from .models.default_dynamic_naming import DefaultDynamicNaming
+from .models.dummy_entities import DummySegment, DummySubsegment
+from .models.entity import Entity
+from .models.segment import Segment, SegmentContextManager, record_stop
+from .models.subsegment import Subsegment, SubsegmentContextManager
+from .plugins.utils import get_plugin_modules
+from .sampling.local.sampler import LocalSampler
+from .sampling.sampler import DefaultSampler
+from .sending import Owner
+from .streaming.default_streaming import DefaultStreaming
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+log = logging.getLogger(__name__)
+
+TRACING_NAME_KEY = "AWS_XRAY_TRACING_NAME"
+DAEMON_ADDR_KEY = "AWS_XRAY_DAEMON_ADDRESS"
+CONTEXT_MISSING_KEY = "AWS_XRAY_CONTEXT_MISSING"
+
+XRAY_META = {"xray": {"sdk": "X-Ray for Python", "sdk_version": VERSION}}
+SERVICE_INFO = {
+    "runtime": platform.python_implementation(),
+    "runtime_version": platform.python_version(),
+}
+
+
+def _kept(name: str) -> Any:
+    """A setting that stands in xtrace's recorder."""
+
+    def get(self: AWSXRayRecorder) -> Any:
+        return getattr(self._native, name)
+
+    def put(self: AWSXRayRecorder, value: Any) -> None:
+        setattr(self._native, name, value)
+
+    return property(get, put)
+
+
+class AWSXRayRecorder:
+    """Begins and ends segments and subsegments, and sends them.
+
+    Any number may stand beside each other, each with settings and a context of its own. The
+    attributes with an underscore are the settings themselves; programs use them, too.
+    """
+
+    _service = _kept("service")
+    _sampling = _kept("sampling")
+    _sampler = _kept("sampler")
+    _max_trace_back = _kept("max_trace_back")
+    _stream_sql = _kept("stream_sql")
+    _dynamic_naming = _kept("naming")
+    _service_info = SERVICE_INFO
+
+    def __init__(self) -> None:
+        self._set_up(Recorder())
+
+    def _set_up(self, native: Recorder) -> None:
+        """Begin with the settings of a new recorder, on top of one of xtrace's."""
+        self._native = native
+        self._owner = Owner(self)
+        self._captures = _Captures(self)
+        self._streaming: Any = DefaultStreaming()
+        self._plugins: Any = None
+        self._aws_metadata: dict[str, Any] = copy.deepcopy(XRAY_META)
+        self._origin: str | None = None
+        self.__emitter: Any = None
+        lambda_context = check_in_lambda()
+        if lambda_context:
+            self._context = lambda_context
+            self._streaming.streaming_threshold = 0
+            self._sampler = LocalSampler()
+        else:
+            self._context = Context()
+            self._sampler = DefaultSampler()
+        self._service = os.getenv(TRACING_NAME_KEY)
+        self._native.sampling = True
+        _recorders.add(self)
+
+    def configure(
+        self,
+        sampling: bool | None = None,
+        plugins: Any = None,
+        context_missing: str | None = None,
+        sampling_rules: Any = None,
+        daemon_address: str | None = None,
+        service: str | None = None,
+        context: Any = None,
+        emitter: Any = None,
+        streaming: Any = None,
+        dynamic_naming: Any = None,
+        streaming_threshold: int | None = None,
+        max_trace_back: int | None = None,
+        sampler: Any = None,
+        stream_sql: bool | None = None,
+    ) -> None:
+        """Change settings; None leaves one as it is.
+
+        Environment variables win over service, daemon_address and context_missing.
+        """
+        if sampling is not None:
+            self.sampling = sampling
+        if sampler:
+            self.sampler = sampler
+        if service:
+            self.service = os.getenv(TRACING_NAME_KEY, service)
+        if sampling_rules:
+            self._load_sampling_rules(sampling_rules)
+        if emitter:
+            self.emitter = emitter
+        if daemon_address:
+            self._direct(os.getenv(DAEMON_ADDR_KEY, daemon_address))
+        if context:
+            self.context = context
+        if context_missing:
+            self.context.context_missing = os.getenv(CONTEXT_MISSING_KEY, context_missing)
+        if dynamic_naming:
+            self.dynamic_naming = dynamic_naming
+        if streaming:
+            self.streaming = streaming
+        if streaming_threshold is not None:
+            self.streaming_threshold = streaming_threshold
+        if type(max_trace_back) is int and max_trace_back >= 0:
+            self.max_trace_back = max_trace_back
+        if stream_sql is not None:
+            self.stream_sql = stream_sql
+        if plugins:
+            self._use_plugins(plugins)
+        elif plugins is not None:
+            self._aws_metadata = copy.deepcopy(XRAY_META)
+            self._origin = None
+        if daemon_address or sampler or plugins is not None or context:
+            self._settle_sampler(daemon_address)
+
+    def _direct(self, address: str) -> None:
+        emitter = self.emitter
+        if isinstance(emitter, UDPEmitter) or hasattr(emitter, "set_daemon_address"):
+            emitter.set_daemon_address(address)
+
+    def _use_plugins(self, plugins: Any) -> None:
+        for module in get_plugin_modules(plugins):
+            module.initialize()
+            if module.runtime_context:
+                self._aws_metadata[module.SERVICE_NAME] = module.runtime_context
+                self._origin = module.ORIGIN
+
+    def _settle_sampler(self, daemon_address: str | None) -> None:
+        """Tell the sampler where the daemon is, which keeps what it isn't told."""
+        load_settings = getattr(self.sampler, "load_settings", None)
+        if load_settings is not None:
+            if daemon_address:
+                self.__daemon = DaemonConfig(daemon_address)
+            load_settings(self.__daemon or DaemonConfig(), self.context, self._origin)
+
+    __daemon: DaemonConfig | None = None
+
+    def _load_sampling_rules(self, sampling_rules: Any) -> None:
+        if not isinstance(sampling_rules, dict):
+            with open(sampling_rules, encoding="utf-8") as file:
+                sampling_rules = json.load(file)
+        self.sampler.load_local_rules(sampling_rules)
+
+    # -- segments -----------------------------------------------------------------------------
+
+    def in_segment(self, name: str | None = None, **segment_kwargs: Any) -> SegmentContextManager:
+        """A segment, for `with`. segment_kwargs: of begin_segment()."""
+        return SegmentContextManager(self, name=name, **segment_kwargs)
+
+    def begin_segment(
+        self,
+        name: str | None = None,
+        traceid: str | None = None,
+        parent_id: str | None = None,
+        sampling: bool | int | str | None = None,
+    ) -> Any:
+        """Begin a segment and make it current.
+
+        sampling: a decision that was made already; None asks the sampler.
+        Raises SegmentNameMissingException if neither this nor the recorder has a name.
+        """
+        if not global_sdk_config.sdk_enabled():
+            return DummySegment(SDKConfig.DISABLED_ENTITY_NAME)
+        segment_name = name or self.service
+        if not segment_name:
+            raise SegmentNameMissingException("Segment name is required.")
+        decision: Any = True
+        if sampling == 0:
+            decision = False
+        elif sampling:
+            decision = sampling
+        elif self._native.sampling:
+            decision = self._decide(segment_name)
+        owner = self._owner
+        segment: Segment
+        if decision:
+            segment = Segment(segment_name, None, traceid, parent_id)
+        else:
+            # The caller's trace goes on through it, unrecorded.
+            segment = DummySegment(segment_name, traceid, parent_id)
+        segment._owner = owner
+        segment._current = self._context
+        if decision:
+            self._populate_runtime_context(segment, decision)
+            owner.add(segment)
+        self._context.put_segment(segment)
+        return segment
+
+    def _decide(self, name: str) -> Any:
+        try:
+            return self.sampler.should_trace({"service": name})
+        except Exception as error:
+            faults.report("sampler", "The sampler failed; the built-in rules decide", error)
+            return LocalSampler().should_trace()
+
+    def _populate_runtime_context(self, segment: Segment, sampling_decision: Any) -> None:
+        """Record by which rule a segment is recorded. The rest is added when it is looked at."""
+        if isinstance(sampling_decision, str):
+            segment._fields["aws"] = {"xray": {"sampling_rule_name": sampling_decision}}
+
+    def end_segment(self, end_time: float | None = None) -> None:
+        """End the current segment, and send it if nothing under it is open."""
+        if not global_sdk_config.sdk_enabled():
+            return
+        context = self._context
+        if context._is_plain:
+            entity = context.get()
+            if entity is None:
+                context.handle_context_missing()
+                log.warning("There is no segment to end")
+                return
+            segment = entity.segment
+            if isinstance(segment, Segment):
+                self._owner.end_segment(segment, end_time)
+            else:
+                segment.close(end_time)
+            return
+        context.end_segment(end_time)
+        current: Any = self.current_segment()
+        if current and current.ready_to_send():
+            self._send_segment()
+
+    def current_segment(self) -> Any:
+        """The current segment."""
+        entity = self.get_trace_entity()
+        if self._is_subsegment(entity):
+            return entity.parent_segment
+        return entity
+
+    # -- subsegments --------------------------------------------------------------------------
+
+    def in_subsegment(
+        self, name: str | None = None, **subsegment_kwargs: Any
+    ) -> SubsegmentContextManager:
+        """A subsegment, for `with`, and a decorator. subsegment_kwargs: of begin_subsegment()."""
+        return SubsegmentContextManager(self, name=name, **subsegment_kwargs)
+
+    def begin_subsegment(self, name: str, namespace: str = "local") -> Any:
+        """Begin a subsegment and make it current; None where no segment is open."""
+        return self._begin_subsegment_helper(name, namespace)
+
+    def begin_subsegment_without_sampling(self, name: str) -> Any:
+        """Begin a subsegment that isn't recorded, as all under it."""
+        return self._begin_subsegment_helper(name, beginWithoutSampling=True)
+
+    def _begin_subsegment_helper(
+        self, name: str, namespace: str = "local", beginWithoutSampling: bool = False
+    ) -> Any:
+        if not global_sdk_config.sdk_enabled():
+            return DummySubsegment(DummySegment(SDKConfig.DISABLED_ENTITY_NAME))
+        context = self._context
+        parent = context.get() if context._is_plain else None
+        if parent is None:
+            parent = context.get_trace_entity()
+            if parent is None:
+                log.warning("No segment is open: the subsegment %s isn't recorded", name)
+                return None
+        if not isinstance(parent, Entity):
+            return self._under_native(parent, name, namespace)
+        segment: Any = parent.segment
+        subsegment: Subsegment
+        if beginWithoutSampling or not parent.sampled:
+            subsegment = DummySubsegment(segment, name)
+        else:
+            subsegment = Subsegment(name, namespace, segment)
+        if parent._stop is not None and context._is_plain:
+            if self._native._is_over(parent):
+                context.handle_context_missing()
+                return None
+            self._owner.attach_late(subsegment, parent)
+            context.set(subsegment)
+        else:
+            context.put_subsegment(subsegment)
+            self._owner.add(subsegment)
+        return subsegment
+
+    def _under_native(self, parent: Any, name: str, namespace: str) -> Any:
+        """A subsegment of something that another recorder has begun."""
+        owner = getattr(parent.segment, "_owner", None)
+        if not parent.sampled:
+            return DummySubsegment(DummySegment(parent.segment.name), name)
+        if isinstance(owner, Owner):  # a call of one of xtrace's own integrations, in our segment
+            subsegment = Subsegment(name, namespace, parent.segment, parent)
+            subsegment.segment.increment()
+            owner.add(subsegment)
+            parent.segment._current.set(subsegment)
+            return subsegment
+        return self._native.begin_subsegment(name, namespace)
+
+    def current_subsegment(self) -> Any:
+        """The current subsegment, or None."""
+        if not global_sdk_config.sdk_enabled():
+            return DummySubsegment(DummySegment(SDKConfig.DISABLED_ENTITY_NAME))
+        entity = self.get_trace_entity()
+        return entity if self._is_subsegment(entity) else None
+
+    def end_subsegment(self, end_time: float | None = None) -> None:
+        """End the current subsegment. What is complete then is sent."""
+        if not global_sdk_config.sdk_enabled():
+            return
+        context = self._context
+        if context._is_plain:
+            entity = context.get()
+            if isinstance(entity, Subsegment):
+                self._owner.end_subsegment(entity, end_time)
+                return
+            if isinstance(entity, model.Subsegment):
+                entity.close(end_time)
+                return
+        if not context.end_subsegment(end_time):
+            return
+        segment = self.current_segment()
+        if segment is None:
+            return
+        if segment.ready_to_send():
+            self._send_segment()
+        else:
+            self.stream_subsegments()
+
+    # -- the current entity -------------------------------------------------------------------
+
+    def put_annotation(self, key: str, value: Any) -> None:
+        """Add an indexed value to the current entity."""
+        if not global_sdk_config.sdk_enabled():
+            return
+        entity = self.get_trace_entity()
+        if entity and entity.sampled and self._takes(entity, "put_annotation"):
+            entity.put_annotation(key, value)
+
+    def put_metadata(self, key: str, value: Any, namespace: str = "default") -> None:
+        """Add any value to the current entity."""
+        if not global_sdk_config.sdk_enabled():
+            return
+        entity = self.get_trace_entity()
+        if entity and entity.sampled and self._takes(entity, "put_metadata"):
+            entity.put_metadata(key, value, namespace)
+
+    def _takes(self, entity: Any, call: str) -> bool:
+        """Whether something can be put on an entity: not on one that has ended, or is Lambda's."""
+        if not entity.in_progress:
+            self._native.too_late(entity, call)
+            return False
+        if hasattr(entity, "initializing"):
+            site = faults.call_site()
+            log.warning(
+                "%s at %s is ignored: a function's segment is Lambda's own. Open a subsegment",
+                call,
+                site,
+            )
+            return False
+        return True
+
+    def is_sampled(self) -> Any:
+        """Whether what is recorded here is kept."""
+        if not global_sdk_config.sdk_enabled():
+            return False
+        entity = self.get_trace_entity()
+        return entity.sampled if entity else False
+
+    def get_trace_entity(self) -> Any:
+        """The current entity."""
+        return self.context.get_trace_entity()
+
+    def set_trace_entity(self, trace_entity: Any) -> None:
+        """Make an entity current: in another thread, to go on there."""
+        self.context.set_trace_entity(trace_entity)
+
+    def clear_trace_entities(self) -> None:
+        """Make nothing current."""
+        self.context.clear_trace_entities()
+
+    def _is_subsegment(self, entity: Any) -> bool:
+        return getattr(entity, "type", None) == "subsegment"
+
+    # -- functions ----------------------------------------------------------------------------
+
+    def capture(self, name: str | None = None) -> SubsegmentContextManager:
+        """Decorator that records each call of a function; for `with`, too."""
+        return self.in_subsegment(name=name)
+
+    def record_subsegment(
+        self,
+        wrapped: Any,
+        instance: Any,
+        args: Any,
+        kwargs: Any,
+        name: str,
+        namespace: str,
+        meta_processor: Any,
+    ) -> Any:
+        """Call a function in a subsegment.
+
+        meta_processor: is called at the end, to describe the call, with wrapped, instance, args,
+        kwargs, return_value, exception, subsegment and stack as keywords. Without one, an
+        exception is recorded here.
+        """
+        with recorded(
+            self, wrapped, instance, args, kwargs, name, namespace, meta_processor
+        ) as call:
+            call.return_value = wrapped(*args, **kwargs)
+        return call.return_value
+
+    # -- sending ------------------------------------------------------------------------------
+
+    def stream_subsegments(self) -> None:
+        """Send what has ended of the current segment, if it holds too much."""
+        segment = self.current_segment()
+        if self.streaming.is_eligible(segment):
+            self.streaming.stream(segment, self._stream_subsegment_out)
+
+    def _stream_subsegment_out(self, subsegment: Any) -> None:
+        self._owner.send_tree(subsegment)
+
+    def _send_segment(self) -> None:
+        """Send the current segment, for contexts that are a program's own."""
+        segment = self.current_segment()
+        if segment is not None:
+            self._owner.send_whole(segment)
+        self.clear_trace_entities()
+
+    # -- settings -----------------------------------------------------------------------------
+
+    @property
+    def enabled(self) -> Any:
+        """Whatever was written here; nothing else uses it."""
+        return self._enabled
+
+    @enabled.setter
+    def enabled(self, value: Any) -> None:
+        self._enabled = value
+
+    @property
+    def sampling(self) -> Any:
+        """False: everything is recorded whose caller hasn't decided otherwise."""
+        return self._sampling
+
+    @sampling.setter
+    def sampling(self, value: Any) -> None:
+        self._sampling = value
+
+    @property
+    def sampler(self) -> Any:
+        """What decides which requests are recorded."""
+        return self._sampler
+
+    @sampler.setter
+    def sampler(self, value: Any) -> None:
+        self._sampler = value
+
+    @property
+    def service(self) -> Any:
+        """The name of segments that aren't given one."""
+        return self._service
+
+    @service.setter
+    def service(self, value: Any) -> None:
+        self._service = value
+
+    @property
+    def dynamic_naming(self) -> Any:
+        """Segment names by host: an object with get_name(host); a pattern makes one."""
+        return self._dynamic_naming
+
+    @dynamic_naming.setter
+    def dynamic_naming(self, value: Any) -> None:
+        if isinstance(value, str):
+            value = DefaultDynamicNaming(value, self.service)
+        self._dynamic_naming = value
+
+    @property
+    def _context(self) -> Any:
+        return self._native._context
+
+    @_context.setter
+    def _context(self, value: Any) -> None:
+        self._native.context = value if isinstance(value, Context) else Foreign(value)
+        belong = getattr(value, "_belong_to", None)
+        if belong is not None:
+            belong(self)
+
+    @property
+    def context(self) -> Any:
+        """What keeps the current entity."""
+        return getattr(self._native._context, "given", self._native._context)
+
+    @context.setter
+    def context(self, cxt: Any) -> None:
+        self._context = cxt
+
+    @property
+    def _emitter(self) -> Any:
+        if self.__emitter is None:
+            self.__emitter = self._owner.default_emitter()
+        return self.__emitter
+
+    @_emitter.setter
+    def _emitter(self, value: Any) -> None:
+        self.__emitter = value
+        self._owner.send_by(value)
+
+    @property
+    def emitter(self) -> Any:
+        """What sends: any object with send_entity(entity)."""
+        return self._emitter
+
+    @emitter.setter
+    def emitter(self, value: Any) -> None:
+        self._emitter = value
+
+    @property
+    def streaming(self) -> Any:
+        """What decides when an open segment sends what has ended."""
+        return self._streaming
+
+    @streaming.setter
+    def streaming(self, value: Any) -> None:
+        self._streaming = value
+
+    @property
+    def streaming_threshold(self) -> Any:
+        """How many subsegments a segment may hold."""
+        return self._streaming.streaming_threshold
+
+    @streaming_threshold.setter
+    def streaming_threshold(self, value: Any) -> None:
+        self._streaming.streaming_threshold = value
+
+    @property
+    def max_trace_back(self) -> Any:
+        """Stack frames that are recorded of an exception."""
+        return self._max_trace_back
+
+    @max_trace_back.setter
+    def max_trace_back(self, value: Any) -> None:
+        self._max_trace_back = value
+
+    @property
+    def stream_sql(self) -> Any:
+        """Whether the text of SQL statements is recorded."""
+        return self._stream_sql
+
+    @stream_sql.setter
+    def stream_sql(self, value: Any) -> None:
+        self._stream_sql = value
+
+
+class recorded:
+    """`with recorded(...) as call:` around a call that is a subsegment; the block sets call.return_value."""
+
+    def __init__(
+        self,
+        recorder: AWSXRayRecorder,
+        wrapped: Any,
+        instance: Any,
+        args: Any,
+        kwargs: Any,
+        name: str,
+        namespace: str,
+        meta_processor: Any,
+    ) -> None:
+        self.return_value: Any = None
+        self._recorder = recorder
+        self._wrapped = wrapped
+        self._instance = instance
+        self._args = args
+        self._kwargs = kwargs
+        self._name = name
+        self._namespace = namespace
+        self._meta_processor = meta_processor
+
+    def __enter__(self) -> recorded:
+        self._subsegment = self._recorder.begin_subsegment(self._name, self._namespace)
+        return self
+
+    def __exit__(self, kind: Any, error: Any, tb: Any) -> None:
+        subsegment = self._subsegment
+        if subsegment is None:
+            return
+        recorder = self._recorder
+        end_time = time.time()
+        try:
+            if callable(self._meta_processor) and (error is None or isinstance(error, Exception)):
+                limit = recorder.max_trace_back
+                stack = None if error is None else traceback.extract_tb(tb, limit=-limit or None)
+                self._meta_processor(
+                    wrapped=self._wrapped,
+                    instance=self._instance,
+                    args=self._args,
+                    kwargs=self._kwargs,
+                    return_value=self.return_value,
+                    exception=error,
+                    subsegment=subsegment,
+                    stack=stack,
+                )
+            elif error is not None:
+                record_stop(recorder, subsegment, error, tb)
+        except Exception as fault:
+            faults.report("meta_processor", f"{self._name!r} isn't described", fault)
+        recorder.end_subsegment(end_time)
+
+
+class _Captures:
+    """What xtrace's capture decorator asks of a recorder, told by one of ours."""
+
+    def __init__(self, recorder: AWSXRayRecorder) -> None:
+        self._recorder = recorder
+
+    @property
+    def context(self) -> Any:
+        return self._recorder._context
+
+    def in_subsegment(self, name: str, namespace: str | None = None) -> Any:
+        return SubsegmentContextManager(self._recorder, name, namespace=namespace or "local")
+
+
+def of_this_process(kind: type[AWSXRayRecorder]) -> Any:
+    """A recorder that shares with xtrace.recorder what is current, the settings and the emitters.
+
+    So a program may use both side by side, and xtrace's own integrations with either.
+    """
+    names = (
+        *("_context", "_emitters", "in_use", "naming", "sampler", "sampling", "service"),
+        *("max_trace_back", "stream_sql", "segment_class", "subsegment_class"),
+    )
+    before = {name: getattr(default_recorder, name) for name in names}
+
+    def undo() -> None:
+        default_recorder.context = before.pop("_context")
+        for name, value in before.items():
+            setattr(default_recorder, name, value)
+
+    on_uninstall(undo)
+    made = kind.__new__(kind)
+    made._set_up(default_recorder)
+    default_recorder.segment_class = made._owner.native_segment  # type: ignore[assignment]
+    default_recorder.subsegment_class = native_subsegment  # type: ignore[assignment]
+    return made
+
+
+def native_subsegment(name: str, parent: Any, segment: Any, namespace: str | None = None) -> Any:
+    """A subsegment that xtrace's own recorder makes, in the order of its arguments."""
+    if isinstance(segment, Segment):
+        return Subsegment(name, namespace or "local", segment, parent)
+    return model.Subsegment(name, parent, segment, namespace)
+
+
+_recorders: WeakSet[AWSXRayRecorder] = WeakSet()

@@ -1,0 +1,1 @@
+"""Code of aws_xray_sdk.core.sampling.local, see surface.py."""

@@ -1,0 +1,292 @@
+"""How entities of the layer end, and what is sent when. No module of the official SDK's.
+
+A segment that has ended waits until all under it has; then it is sent whole, once. What begins after
+that is sent by itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import copy
+import os
+
+from xtrace import document, faults, ids, model
+from xtrace import emitters as native_emitters
+from xtrace.model import OPEN
+
+from .context import below
+from .emitters.udp_emitter import UDPEmitter
+from .models.entity import Entity, prepare
+from .models.segment import Segment
+from .models.subsegment import Subsegment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from xtrace.recorder import Recorder
+
+    from .recorder import AWSXRayRecorder
+
+
+class Owner:
+    """What entities have as their recorder: how they end, and what is sent when.
+
+    A segment that has ended waits until all under it has; then it is sent whole, once.
+    """
+
+    def __init__(self, recorder: AWSXRayRecorder) -> None:
+        self.recorder = recorder
+        native = recorder._native
+        self._native = native
+        self.open = native.open
+        # Segments that have ended and wait for what is open under them.
+        self.waiting: dict[Segment, bool] = {}
+        self.constant: Any = None
+        self._constant_of: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._native, name)
+
+    # -- beginning ------------------------------------------------------------------------------
+
+    def add(self, entity: Any) -> None:
+        """List an entity as open."""
+        native = self._native
+        if not native.in_use:
+            self._begin_use()
+        opened = self.open
+        opened[entity] = OPEN
+        if len(opened) > model.MAX_OPEN:
+            native.too_many_open()
+
+    def _begin_use(self) -> None:
+        self._native.begin_use()
+        atexit.register(self.flush)  # after xtrace's own, which is called after this therefore
+
+    def attach(self, subsegment: Subsegment) -> None:
+        """Put a subsegment under its parent, and list it as open."""
+        parent: Any = subsegment._parent
+        if isinstance(parent, Entity) and parent._stop is None:
+            parent.subsegments.append(subsegment)
+        subsegment.segment.increment()
+        self.add(subsegment)
+
+    def attach_late(self, subsegment: Subsegment, parent: Any) -> None:
+        """Begin a subsegment of something that has ended: it is sent by itself."""
+        subsegment._parent = parent
+        subsegment.segment.increment()
+        self.add(subsegment)
+
+    # -- ending ---------------------------------------------------------------------------------
+
+    def end_subsegment(self, subsegment: Subsegment, end_time: float | None) -> None:
+        """End a subsegment, make current what is under it, and send what is complete."""
+        segment = subsegment.segment
+        current = segment._current
+        if subsegment.sampled:
+            if self._may_end(subsegment):
+                subsegment._stop = end_time or (segment._base + ids.monotonic_clock())
+                segment._ended.append(subsegment)
+                segment.decrement_ref_counter()
+        elif subsegment._stop is None:
+            self.open.pop(subsegment, None)
+            subsegment._stop = end_time or (segment._base + ids.monotonic_clock())
+            segment.decrement_ref_counter()
+        if current.get() is subsegment:
+            current.set(below(subsegment))
+        if segment._stop is None:
+            recorder = self.recorder
+            if recorder._streaming.is_eligible(segment):
+                recorder._streaming.stream(segment, recorder._stream_subsegment_out)
+        elif segment.ready_to_send():
+            self._finish(segment)
+        if segment._stop is not None and segment not in self.waiting:
+            self._send_late(subsegment)
+
+    def _may_end(self, entity: Any) -> bool:
+        if self.open.pop(entity, 0):
+            return True
+        return entity._stop is None and self._native.was_forgotten(entity)
+
+    def _send_late(self, subsegment: Subsegment) -> None:
+        """Send a subsegment whose segment is gone, unless something that is open is above it."""
+        above = below(subsegment)
+        if above is subsegment.segment or not isinstance(above, Subsegment):
+            self.send_tree(subsegment)
+
+    def end_segment(self, segment: Segment, end_time: float | None) -> None:
+        """End a segment, and send it if nothing under it is open."""
+        if segment._stop is None:
+            segment._stop = end_time or (segment._base + ids.monotonic_clock())
+            segment.__dict__.pop("in_progress", None)
+            self.open.pop(segment, None)
+            self.waiting[segment] = True
+        elif segment in self.open:  # closed by the program itself
+            self.open.pop(segment, None)
+            self.waiting[segment] = True
+        if segment.ready_to_send():
+            self._finish(segment)
+
+    def _finish(self, segment: Segment) -> None:
+        # Whoever takes it out of the dict sends it.
+        if self.waiting.pop(segment, False):
+            segment._leave_context()
+            if segment.sampled:
+                self.send_whole(segment)
+
+    # -- sending --------------------------------------------------------------------------------
+
+    def send_whole(self, segment: Segment) -> None:
+        """Send a segment with all that has ended under it."""
+        self.waiting.pop(segment, None)
+        self.open.pop(segment, None)
+        if not segment.sampled:
+            return
+        self._renew_constant()
+        if segment._raw:
+            prepare([segment, *segment._ended])
+        parent = segment._parent
+        self._native.segment_ended(segment)
+        segment._parent = parent
+
+    def send_tree(self, subsegment: Any) -> None:
+        """Send a subsegment that has ended, with all under it, as a document of its own."""
+        if not subsegment.sampled:
+            return
+        segment = subsegment.segment
+        batch = []
+        for each in subsegment._with_all_under():
+            try:
+                segment._ended.remove(each)  # one step: whoever takes it sends it
+                batch.append(each)
+            except ValueError:
+                pass
+        if batch:
+            self._renew_constant()
+            if segment._raw:
+                prepare(batch)
+            self._native._send(batch)
+
+    def flush(self) -> None:
+        """Send what waits for something that never ends, before the process does."""
+        with faults.absorb("exit"):
+            for segment in list(self.waiting):
+                if self.waiting.pop(segment, False):
+                    self.send_whole(segment)
+            for entity in list(self.open):
+                self._send_ended_under(entity.segment)
+
+    def _send_ended_under(self, segment: Any) -> None:
+        if isinstance(segment, Segment) and segment._ended:
+            prepare(list(segment._ended))
+            self._native.send_ended(segment)
+
+    def _renew_constant(self) -> None:
+        """Have documents say what the process runs on, which may have changed."""
+        recorder = self.recorder
+        now = (recorder._aws_metadata, recorder._origin, self._native.service_version)
+        if now != self._constant_of:
+            self._constant_of = copy.deepcopy(now)
+            owner: Any = self
+            self.constant = document.Constant(owner)
+
+    # -- emitters -------------------------------------------------------------------------------
+
+    def default_emitter(self) -> Any:
+        """The emitter of a recorder that wasn't given one."""
+        native = self._native
+        emitters = native._emitters
+        if emitters is None:
+            if os.environ.get("XTRACE_EMITTER"):
+                emitters = list(native.emitters)
+            else:
+                emitters = native._emitters = [UDPEmitter()]
+        return emitters[0]
+
+    def send_by(self, emitter: Any) -> None:
+        """Send by another emitter from now on."""
+        is_ours = isinstance(emitter, native_emitters.Emitter) and hasattr(emitter, "ledger")
+        self._native._replace_emitters([emitter if is_ours else Handed(emitter)])
+
+    def native_segment(
+        self,
+        name: str,
+        native: Recorder,
+        current: Any,
+        trace_id: str | None = None,
+        parent_id: str | None = None,
+        header: Any = None,
+    ) -> Segment:
+        """A segment that xtrace's own recorder makes, in the order of its arguments."""
+        segment = Segment(name, None, trace_id, parent_id)
+        segment._owner = self
+        segment._current = current
+        segment.header = header
+        return segment
+
+    # -- what entities of xtrace's own integrations need ------------------------------------------
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """The aws block of all segments, but for the SDK's name."""
+        found = self.recorder._aws_metadata
+        return {key: value for key, value in found.items() if key != "xray"}
+
+    @property
+    def origin(self) -> str | None:
+        """What the process runs on."""
+        return self.recorder._origin
+
+    @property
+    def streaming_threshold(self) -> int:
+        """How many ended calls of theirs a segment holds."""
+        try:
+            return int(self.recorder.streaming_threshold)
+        except Exception:  # a program's own streaming may have none
+            return 30
+
+    def segment_ended(self, segment: Any) -> None:
+        """Send a segment of theirs."""
+        self._native.segment_ended(segment)
+
+    def stream_subsegments(self, segment: Any) -> None:
+        """Send their calls that have ended; ours are sent by our own rules."""
+        batch = []
+        for each in list(segment._ended):
+            if not isinstance(each, Entity):
+                try:
+                    segment._ended.remove(each)
+                    batch.append(each)
+                except ValueError:
+                    pass
+        if batch:
+            self._native._send(batch)
+
+
+class Handed(native_emitters.Emitter):
+    """Hands entities to an emitter of the official SDK's kind: any object with send_entity().
+
+    One of our own, unchanged, gets them as xtrace's emitters do.
+    """
+
+    keeps_entities = True
+
+    def __init__(self, emitter: Any) -> None:
+        super().__init__(f"{type(emitter).__module__}.{type(emitter).__qualname__}")
+        self.emitter = emitter
+
+    def send(self, batch: list[Any]) -> None:
+        """Hand on what is on top of a batch, with all under it."""
+        emitter = self.emitter
+        root = batch[0]
+        if not isinstance(root, Entity):
+            native_emitters.CustomEmitter(emitter).send(batch)
+            return
+        try:
+            emitter.send_entity(root)
+        except Exception as error:
+            self.ledger.drop("emitter failed", len(batch), recorded=len(batch))
+            faults.report("emitter", f"{self.url}.send_entity failed; dropped", error, self.url)
+        else:
+            self.ledger.send(len(batch), 0, recorded=len(batch))
