@@ -17,7 +17,17 @@ PACKAGE = Path(xtrace.__file__).parent
 # or beside it. What stands in one line is one room.
 FLOORS = [
     ["_version", "errors", "forks"],
-    ["daemon", "faults", "header", "ids", "ledger", "otlp", "redaction", "values"],
+    [
+        "daemon",
+        "database_errors",
+        "faults",
+        "header",
+        "ids",
+        "ledger",
+        "otlp",
+        "redaction",
+        "values",
+    ],
     ["cause", "delivery", "naming", "settings", "waterfall"],
     ["model"],
     ["context", "document", "noop"],

@@ -7,12 +7,20 @@ import time
 import pytest
 
 from xtrace import redaction
-from xtrace.redaction import MAX_STATEMENT_CHARS, sql, url, without_credentials
+from xtrace.redaction import (
+    MAX_STATEMENT_CHARS,
+    MYSQL_PLAIN,
+    POSTGRESQL_ESCAPED,
+    sql,
+    url,
+    without_credentials,
+)
 
 DIALECTS = ("standard", "postgresql", "mysql", "sqlite")
+ALL_DIALECTS = (*DIALECTS, POSTGRESQL_ESCAPED, MYSQL_PLAIN)
 
 
-@pytest.mark.parametrize("dialect", [*DIALECTS, "never heard of"])
+@pytest.mark.parametrize("dialect", [*ALL_DIALECTS, "never heard of"])
 @pytest.mark.parametrize(
     ("statement", "masked"),
     [
@@ -59,6 +67,11 @@ def test_literals_and_comments_go_and_the_rest_stays(dialect, statement, masked)
         ('select "never closed 1', "select ?"),
         ('select "never closed""', "select ?"),
         ("select a[1], a[2:3], a[:4], a[i:j]", "select a[?], a[?:?], a[:?], a[i:j]"),
+        ("select a[1 :2], a[$1], a[:n]", "select a[? :?], a[$1], a[:n]"),
+        ("select E'a'\n'b\\'c', d", "select ?, d"),
+        ("select e'a' -- 'x'\n -- y\n\t'b\\'c', d", "select ?, d"),
+        ("select 'a'\n'b\\', d", "select ?\n?, d"),
+        ("select U&'d!0061' UESCAPE '!', U&\"a\"", 'select ? UESCAPE ?, U&"a"'),
         ("select '1'::int, a::text", "select ?::int, a::text"),
         ("select /* a /* b */ secret */ c", "select   c"),
         ("select /* ' /* ' */ secret */ c", "select   c"),
@@ -76,7 +89,32 @@ def test_what_postgresql_adds_to_the_standard(dialect, statement, masked):
 @pytest.mark.parametrize(
     ("statement", "masked"),
     [
+        ("select a -- 'x'\r, b", "select a  \r, b"),
+        ("select @5, @ 5, @-5", "select @?, @ ?, @-?"),
+    ],
+)
+def test_what_is_different_in_postgresql(statement, masked):
+    assert sql(statement, "postgresql") == masked
+
+
+@pytest.mark.parametrize(
+    ("dialect", "statement", "masked"),
+    [
+        (POSTGRESQL_ESCAPED, r"select 'it\'s', U&'a', 'a\\', N'\'', x'41'", "select ?, ?, ?, ?, ?"),
+        (POSTGRESQL_ESCAPED, r"select /* ' */ 'it\'s /*', b", "select   ?, b"),
+        (MYSQL_PLAIN, "select 'a\\', 'b', \"c\\\", 'd'", "select ?, ?, ?, ?"),
+        (MYSQL_PLAIN, "select 'it''s', \"a\"\"b\", `c`, 'never closed", "select ?, ?, `c`, ?"),
+    ],
+)
+def test_settings_of_a_server_that_change_what_a_backslash_means(dialect, statement, masked):
+    assert sql(statement, dialect) == masked
+
+
+@pytest.mark.parametrize(
+    ("statement", "masked"),
+    [
         (r"select 'it\'s', 'a\\', 'b'", "select ?, ?, ?"),
+        ("select a --\x01'x'\n, b", "select a  \n, b"),
         (r'select "it\"s", "a""b", `c 1`, `d``2`', "select ?, ?, `c 1`, `d``2`"),
         ("select _utf8mb4'a', N'b', 0x41, x'41'", "select _utf8mb4?, ?, ?, ?"),
         ("select _a 'b'", "select _a ?"),
@@ -134,7 +172,7 @@ def test_what_is_different_in_sqlite(statement, masked):
     assert sql(statement, "sqlite") == masked
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", ALL_DIALECTS)
 def test_a_huge_statement_is_read_in_part_and_fast(dialect):
     before = time.process_time()
     masked = sql("insert into t values " + "(1, 'secret'), " * 1_000_000, dialect)

@@ -2,7 +2,8 @@
 
 Rules: the chain is followed as Python prints it (`__cause__`, else `__context__` unless it was
 suppressed), the members of exception groups are listed beside it; frames come innermost first,
-at most `max_frames` an exception, without frames of xtrace itself; the rest is counted.
+at most `max_frames` an exception, without frames of xtrace itself; the rest is counted. Messages
+stay as they are, but for the values in a database's and the passwords in URLs.
 """
 
 from __future__ import annotations
@@ -64,13 +65,15 @@ def describe(
     The first entry is the exception itself; an entry's `cause` is the id of the one behind it.
     max_frames: stack frames kept for each exception, 0 for none.
     remote: the exception was raised by a called service, not here.
-    redact: False: messages are recorded as they are.
+    redact: False: messages are recorded as they are, but for those of databases, which may hold
+    parameters of statements.
     """
     exceptions: list[dict[str, Any]] = []
     found = _with_all_behind(error)
+    said = _safe_messages([each for each, _ in found], redact)
     entries: dict[int, dict[str, Any]] = {}
     for each, child in found[:MAX_EXCEPTIONS]:
-        entry = entries[id(each)] = _entry(each, max_frames, redact)
+        entry = entries[id(each)] = _entry(each, max_frames, said)
         if remote:
             entry["remote"] = True
         if child is not None:
@@ -112,9 +115,32 @@ def _members(error: BaseException) -> tuple[BaseException, ...]:
         return ()
 
 
-def _entry(error: BaseException, max_frames: int, redact: bool) -> dict[str, Any]:
+def _safe_messages(errors: list[BaseException], redact: bool) -> list[tuple[str, str]]:
+    """What those among these, and just behind them, say that quote what the application has sent; and
+    what of that may be recorded.
+
+    Exceptions around them often repeat the text: it is to be replaced wherever it stands. Longer
+    ones come first.
+    """
+    from . import database_errors  # not before there is an exception
+
+    found: dict[str, str] = {}
+    for error in [*errors, *filter(None, map(_context, errors))]:
+        redactor = _redactor_of(type(error)) if redact and _redactors else None
+        messages = database_errors.messages(error) if redactor is None else [(error, redactor)]
+        for each, message in messages:
+            try:
+                found[str(each)] = ""
+                found[str(each)] = message(each)
+            except Exception:  # then it has none
+                pass
+    found.pop("", None)
+    return sorted(found.items(), key=lambda pair: -len(pair[0]))
+
+
+def _entry(error: BaseException, max_frames: int, said: list[tuple[str, str]]) -> dict[str, Any]:
     entry: dict[str, Any] = {"id": ids.segment_id(), "type": type(error).__name__}
-    message = _message(error, redact)
+    message = _message(error, said)
     if message:
         entry["message"] = message
     stack, truncated = frames(_traceback(error), max_frames)
@@ -125,12 +151,17 @@ def _entry(error: BaseException, max_frames: int, redact: bool) -> dict[str, Any
     return entry
 
 
-def _message(error: BaseException, redact: bool) -> str:
+def _message(error: BaseException, said: list[tuple[str, str]]) -> str:
     try:
-        redactor = _redactor_of(type(error)) if redact and _redactors else None
-        message = str(error) if redactor is None else redactor(error)
+        message = str(error)
     except Exception:
         return ""
+    for text, safe in said:
+        message = message.replace(text, safe)
+    if "://" in message:
+        from .redaction import without_passwords
+
+        message = without_passwords(message)
     if len(message) > MAX_MESSAGE_CHARS:
         return message[:MAX_MESSAGE_CHARS] + "…"
     return message

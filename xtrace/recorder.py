@@ -130,7 +130,7 @@ class Recorder:
     sampling: bool
     service: str | None
     service_version: str | None
-    stream_sql: bool
+    stream_sql: bool | str
     streaming: Any
     streaming_threshold: int
     trace_header_targets: tuple[str, ...]

@@ -22,6 +22,14 @@ _CACHED_CHARS = 16_384
 MAX_STATEMENT_CHARS = 65_536
 """What is read of a statement; a mark stands for the rest. Documents hold an eighth of that."""
 
+MYSQL = "mysql"
+MYSQL_PLAIN = "mysql, backslashes are plain"
+"""With sql_mode NO_BACKSLASH_ESCAPES."""
+POSTGRESQL = "postgresql"
+POSTGRESQL_ESCAPED = "postgresql, backslashes escape"
+"""With standard_conforming_strings off."""
+SQLITE = "sqlite"
+
 
 def sql(statement: str, dialect: str = "standard") -> str:
     """The statement with every literal as "?" and every comment as a blank; nothing else changes.
@@ -31,7 +39,8 @@ def sql(statement: str, dialect: str = "standard") -> str:
     dialect: "mysql" (backslashes in strings, "double quotes" are strings, `backticks`, # comments),
     "sqlite" ([brackets] and `backticks`; "double quotes" are strings after an operator and among
     VALUES), else standard SQL with what PostgreSQL adds (E'' with backslashes, dollar quotes,
-    nested comments).
+    nested comments). MYSQL_PLAIN and POSTGRESQL_ESCAPED are what the two become by a setting of the
+    server's.
     """
     return masked(dialect)[statement]
 
@@ -45,13 +54,16 @@ def masked(dialect: str) -> Mapping[str, str]:
 
 
 class _Masked(dict[str, str]):
-    __slots__ = ("_dialect",)
+    __slots__ = ("_mask",)
 
     def __init__(self, dialect: str) -> None:
-        self._dialect = dialect
+        self._mask = _mask(dialect)
 
     def __missing__(self, statement: str) -> str:
-        text = _mask(statement, self._dialect)
+        if len(statement) > MAX_STATEMENT_CHARS:
+            text = self._mask(statement[:MAX_STATEMENT_CHARS]) + "…"
+        else:
+            text = self._mask(statement)
         if len(statement) <= _CACHED_CHARS:
             if len(self) >= _CACHED_STATEMENTS:
                 self.clear()
@@ -62,17 +74,25 @@ class _Masked(dict[str, str]):
 _by_dialect: dict[str, _Masked] = {}
 
 
-def _mask(statement: str, dialect: str) -> str:
-    mark = ""
-    if len(statement) > MAX_STATEMENT_CHARS:
-        statement, mark = statement[:MAX_STATEMENT_CHARS], "…"
-    if dialect == "mysql":
-        return _MYSQL.sub(_replacement, statement) + mark
-    if dialect == "sqlite":
-        return _SQLITE.sub(_sqlite_replacement(), statement) + mark
-    if "/*" in statement:
-        statement = _without_nested_comments(statement)
-    return _STANDARD.sub(_replacement, statement) + mark
+def _mask(dialect: str) -> Callable[[str], str]:
+    """What masks statements of a dialect. Its patterns are compiled here, not when all is imported."""
+    if dialect == SQLITE:
+        tokens = _sqlite()
+        return lambda statement: tokens.sub(_sqlite_replacement(), statement)
+    if dialect in (MYSQL, MYSQL_PLAIN):
+        tokens = _mysql(backslashes_escape=dialect == MYSQL)
+        return lambda statement: tokens.sub(_replacement, statement)
+    if dialect in (POSTGRESQL, POSTGRESQL_ESCAPED):
+        tokens, parts = _postgresql(backslashes_escape=dialect == POSTGRESQL_ESCAPED)
+    else:
+        tokens, parts = _standard()
+
+    def mask(statement: str) -> str:
+        if "/*" in statement:
+            statement = _without_nested_comments(statement, parts)
+        return tokens.sub(_replacement, statement)
+
+    return mask
 
 
 def _replacement(token: Match[str]) -> str:
@@ -118,11 +138,11 @@ def _sqlite_replacement() -> Callable[[Match[str]], str]:
     return replacement
 
 
-def _without_nested_comments(statement: str) -> str:
+def _without_nested_comments(statement: str, parts: Pattern[str]) -> str:
     """PostgreSQL's /* comments /* nest */ */, which a regular expression can't count."""
     result: list[str] = []
     position = 0
-    while part := _PART.match(statement, position):
+    while part := parts.match(statement, position):
         position = part.end()
         if part[0] == "/*":
             result.append(" ")
@@ -148,12 +168,13 @@ _NUMBER = r"(?<!\w) \.?\d[\w.]* (?: (?<=[eE]) [+-]\d+ )?"
 _WORD = r"[^\W\d][\w$]*"
 # Numbered ones have few digits, and ":2" isn't one in "a[1:2]".
 _PLACEHOLDER = r"""
-    (?: [$@?] | (?<![\w)\]\[:]) : ) \d{1,5} (?![\w.]*\d)
+    (?: [$?@] | (?<![\w)\]\[:]) :(?=\d+(?!\s*\])) ) \d{1,5} (?![\w.]*\d)
     | [:@$]{1,2}[^\W\d]\w* | %\(\w+\)s | %s
 """
 _QUOTES_DOUBLED = r"'[^']*(?:''[^']*)*(?:'|\Z)"
 _QUOTES_ESCAPED = r"'[^'\\]*(?:(?:''|\\.)[^'\\]*)*(?:'|\\?\Z)"
 _DOUBLE_ESCAPED = r'"[^"\\]*(?:(?:""|\\.)[^"\\]*)*(?:"|\\?\Z)'
+_DOUBLE_DOUBLED = r'"[^"]*(?:""[^"]*)*(?:"|\Z)'
 _DOUBLE_QUOTED = r'"[^"]*(?:""[^"]*)*"(?!")'
 _BACKTICKS = r"`[^`]*(?:``[^`]*)*`(?!`)"
 _LINE_COMMENT = r"--[^\n]*"
@@ -161,45 +182,87 @@ _BLOCK_COMMENT = r"/\*.*?(?:\*/|\Z)"
 
 
 def _tokens(
-    comments: str, literals: str, names: str, quotes: str, signs: str = r"(?!)"
+    comments: str,
+    literals: str,
+    names: str,
+    quotes: str,
+    signs: str = r"(?!)",
+    placeholders: str = _PLACEHOLDER,
 ) -> Pattern[str]:
     return re.compile(
         rf"""
           (?P<comment> {comments} )
         | (?P<literal> {literals} | {_NUMBER} )
-        | (?P<kept> {_PLACEHOLDER} | {names} | {_WORD} | {signs} )
+        | (?P<kept> {placeholders} | {names} | {_WORD} | {signs} )
         | (?P<open> {quotes}.* )
         """,
         re.VERBOSE | re.DOTALL,
     )
 
 
-_PREFIXED = rf"(?: [eE]{_QUOTES_ESCAPED} | (?: [nNxXbB] | [uU]& )? {_QUOTES_DOUBLED} )"
-_DOLLAR_QUOTED = r"\$(?P<tag>[^\W\d]\w*|)\$.*?(?:\$(?P=tag)\$|\Z)"
-_STANDARD = _tokens(
-    rf"{_LINE_COMMENT} | {_BLOCK_COMMENT}", rf"{_PREFIXED} | {_DOLLAR_QUOTED}", _DOUBLE_QUOTED, '"'
-)
-_PART = re.compile(
-    rf"""
-      /\* | {_LINE_COMMENT} | {_PREFIXED} | {_DOLLAR_QUOTED} | {_DOUBLE_QUOTED} | ".*
-    | {_WORD} | \d[\w.]* | [\s,;()<>=]+ | .
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+def _standard(
+    plain: str = _QUOTES_DOUBLED,
+    line_comment: str = _LINE_COMMENT,
+    placeholders: str = _PLACEHOLDER,
+) -> tuple[Pattern[str], Pattern[str]]:
+    """The tokens, and those of a pass before them that only looks for comments.
+
+    plain: a string without a prefix.
+    """
+    # What goes on after a line break has the prefix, too: E'a' \n 'b\'c'.
+    goes_on = (
+        rf"(?: (?:[ \t\f\v]|{line_comment})* [\n\r] (?:\s|{line_comment})* {_QUOTES_ESCAPED} )*"
+    )
+    escaped = rf"[eE]{_QUOTES_ESCAPED}{goes_on}"
+    strings = rf"(?: {escaped} | (?: [nN] | [uU]& )? {plain} | [xXbB] {_QUOTES_DOUBLED} )"
+    quoted = r"\$(?P<tag>[^\W\d]\w*|)\$.*?(?:\$(?P=tag)\$|\Z)"
+    tokens = _tokens(
+        rf"{line_comment} | {_BLOCK_COMMENT}",
+        rf"{strings} | {quoted}",
+        _DOUBLE_QUOTED,
+        '"',
+        placeholders=placeholders,
+    )
+    parts = re.compile(
+        rf"""
+          /\* | {line_comment} | {strings} | {quoted} | {_DOUBLE_QUOTED} | ".*
+        | {_WORD} | \d[\w.]* | [\s,;()<>=]+ | .
+        """,
+        re.VERBOSE | re.DOTALL,
+    )
+    return tokens, parts
+
+
+def _postgresql(backslashes_escape: bool) -> tuple[Pattern[str], Pattern[str]]:
+    return _standard(
+        _QUOTES_ESCAPED if backslashes_escape else _QUOTES_DOUBLED,
+        r"--[^\n\r]*",
+        _PLACEHOLDER.replace("[$?@]", "[$?]"),  # "@5" is an operator and a number
+    )
+
+
+def _mysql(backslashes_escape: bool) -> Pattern[str]:
+    single = _QUOTES_ESCAPED if backslashes_escape else _QUOTES_DOUBLED
+    double = _DOUBLE_ESCAPED if backslashes_escape else _DOUBLE_DOUBLED
+    return _tokens(
+        rf"--(?=[\s\x00-\x1f]|\Z)[^\n]* | \#[^\n]* | {_BLOCK_COMMENT}",
+        rf"[nNxXbB]? {single} | {double}",
+        _BACKTICKS,
+        "`",
+    )
+
+
+def _sqlite() -> Pattern[str]:
+    return _tokens(
+        rf"{_LINE_COMMENT} | {_BLOCK_COMMENT}",
+        rf"[xX]? {_QUOTES_DOUBLED}",
+        rf"{_DOUBLE_QUOTED}(?:\s*\.(?!\d))? | {_BACKTICKS} | \[[^\]]*\]",
+        r'["`\[]',
+        r'[^\s"`\[]',
+    )
+
+
 _COMMENT_MARK = re.compile(r"/\*|\*/")
-_MYSQL = _tokens(
-    rf"--(?=\s|\Z)[^\n]* | \#[^\n]* | {_BLOCK_COMMENT}",
-    rf"[nNxXbB]? {_QUOTES_ESCAPED} | {_DOUBLE_ESCAPED}",
-    _BACKTICKS,
-    "`",
-)
-_SQLITE = _tokens(
-    rf"{_LINE_COMMENT} | {_BLOCK_COMMENT}",
-    rf"[xX]? {_QUOTES_DOUBLED}",
-    rf"{_DOUBLE_QUOTED}(?:\s*\.(?!\d))? | {_BACKTICKS} | \[[^\]]*\]",
-    r'["`\[]',
-    r'[^\s"`\[]',
-)
 _OPERATORS = frozenset(
     ("=", "<", ">", "|", "LIKE", "GLOB", "MATCH", "REGEXP", "IS", "BETWEEN", "DEFAULT")
 )
@@ -240,3 +303,11 @@ def without_credentials(value: str) -> str:
         # No port, so it is a password with one of "/?#" in it.
         return scheme + separator + rest.rpartition("@")[2]
     return scheme + separator + rest[:end].rpartition("@")[2] + rest[end:]
+
+
+def without_passwords(text: str) -> str:
+    """Any text without the passwords of the URLs in it: "postgresql://user:?@host"."""
+    return _PASSWORD.sub(r"\1?@", text)
+
+
+_PASSWORD = re.compile(r"(://[^\s:/?#@'\"]*:)[^\s'\"]*@")

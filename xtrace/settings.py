@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         dynamic_naming: Any
         plugins: Sequence[str] | None
         log_groups: Sequence[str] | str
-        stream_sql: bool
+        stream_sql: bool | str
         redact: bool
         traceparent: bool
         trace_header_targets: Sequence[str] | str
@@ -196,6 +196,22 @@ def _pattern_or(
     return lambda setting, value: value if isinstance(value, str) else check(setting, value)
 
 
+SQL_MASKED = "masked"
+SQL_RAW = "raw"
+SQL_OFF = "off"
+"""Words for stream_sql, besides True and False."""
+
+
+def _sql_text(setting: Setting, value: Any) -> bool | str:
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word in (SQL_MASKED, SQL_RAW):
+        return word
+    try:
+        return _flag(setting, value)
+    except ConfigurationError:
+        raise setting.wrong(value, "Write 'masked', 'raw' or 'off', or True or False.") from None
+
+
 def _strategy(setting: Setting, value: Any) -> str:
     if value in STRATEGIES:
         return str(value)
@@ -334,14 +350,16 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "stream_sql",
             True,
-            "False: no SQL text is recorded, masked or not.",
-            _flag,
+            "The text of SQL statements: 'masked', 'raw' or 'off'. True: as `redact` says, which is "
+            "masked; False: off.",
+            _sql_text,
             "XTRACE_STREAM_SQL",
         ),
         Setting(
             "redact",
             True,
-            "False: SQL literals and URL queries are recorded as they are. For development.",
+            "False: URL queries and, unless stream_sql says otherwise, SQL literals are recorded as "
+            "they are. For development.",
             _flag,
             "XTRACE_REDACT",
         ),

@@ -49,6 +49,8 @@ def test_a_statement_is_a_subsegment_of_its_database(tmp_path, traces, connect):
         "url": f"sqlite:///{path}",
         "database_type": "SQLite",
         "database_version": sqlite3.sqlite_version,
+        "driver_version": "sqlite3",
+        "preparation": "statement",
         "sanitized_query": "select ?, ?",
     }
 

@@ -24,6 +24,9 @@ INTEGRATIONS = {
     "aiobotocore": "aiobotocore.client",
     "aiohttp_client": "aiohttp",
     "aiohttp_server": "aiohttp.web",
+    "aiomysql": "aiomysql",
+    "aiosqlite": "aiosqlite",
+    "asyncpg": "asyncpg",
     "botocore": "botocore.client",
     "bottle": "bottle",
     "django": "django",
@@ -36,6 +39,12 @@ INTEGRATIONS = {
     "litestar": "litestar",
     "logging": "logging",
     "multiprocessing": "multiprocessing.pool",
+    "mysql_connector": "mysql.connector",
+    "mysqlclient": "MySQLdb",
+    "pg8000": "pg8000",
+    "psycopg": "psycopg",
+    "psycopg2": "psycopg2",
+    "pymysql": "pymysql",
     "pynamodb": "pynamodb.connection.base",
     "quart": "quart",
     "redis": "redis",
@@ -54,8 +63,12 @@ ALIASES = {
     "aiohttp": "aiohttp_client",
     "boto3": "botocore",
     "httplib": "http_client",
+    "mysql": "mysql_connector",
 }
 """Other names of integrations: of the library, where that is no module's, and in the official SDK."""
+
+DISTRIBUTIONS = {"MySQLdb": "mysqlclient", "mysql": "mysql-connector-python"}
+"""What to install for a package that is named otherwise."""
 
 _asked_for: set[str] = set()
 _hooked: set[str] = set()
@@ -121,7 +134,8 @@ def _check(name: str) -> None:
     package = library.partition(".")[0]
     if library not in sys.modules and find_spec(package) is None:
         raise MissingLibrary(
-            f"The {name} integration needs {library}. Install it with: pip install {package}"
+            f"The {name} integration needs {library}. "
+            f"Install it with: pip install {DISTRIBUTIONS.get(package, package)}"
         )
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
+from .. import faults
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +39,27 @@ class Patcher:
         original = vars(owner).get(name, _MISSING)
         setattr(owner, name, value)
         self._undo.append((owner, name, original, value))
+
+    def when_imported(self, module: str, part: Callable[[Patcher, Any], None]) -> None:
+        """Have another module of the library patched by part(patcher, module): now, if it is imported,
+        else when it is.
+        """
+        if module in sys.modules:
+            part(self, sys.modules[module])
+            return
+        from wrapt import register_post_import_hook
+
+        wanted = [True]
+        self.on_undo(wanted.clear)
+
+        def hook(imported: Any) -> None:
+            if wanted:
+                try:
+                    part(self, imported)
+                except Exception as error:
+                    faults.report(f"integration:{self.name}", f"{module} isn't traced", error)
+
+        register_post_import_hook(hook, module)
 
     def on_undo(self, undo: Callable[[], None]) -> None:
         """Call this too when the library is unpatched."""

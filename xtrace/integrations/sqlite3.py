@@ -7,12 +7,11 @@ checks and the application's own factories, of which a subclass is made too.
 from __future__ import annotations
 
 import functools
-import os
 import sqlite3
 
 from .. import faults
 from ..default import recorder
-from ._sql import Database, statement_call
+from ._sql import Database, in_file, put_rows, statement_call, subclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,17 +47,7 @@ def _connect(
 
 
 def _describe(path: Any) -> Database:
-    text = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else str(path)
-    location = text.removeprefix("file:").partition("?")[0]
-    return Database(
-        os.path.basename(location) or ":memory:",
-        "sqlite",
-        {
-            "url": f"sqlite:///{location}",
-            "database_type": "SQLite",
-            "database_version": sqlite3.sqlite_version,
-        },
-    )
+    return in_file(path, sqlite3.sqlite_version, "sqlite3")
 
 
 _UNKNOWN = _describe(":memory:")
@@ -74,23 +63,29 @@ def _traced_cursor(base: Any) -> Any:
     base_executescript = base.executescript
 
     def execute(self: Any, sql: Any, parameters: Any = (), /) -> Any:
-        with statement_call(recorder, _database(self), sql):
-            return base_execute(self, sql, parameters)
+        database = _database(self)
+        block = database.prepared if _is_given(parameters) else database.block
+        with statement_call(recorder, database, sql, block) as call:
+            result = base_execute(self, sql, parameters)
+            if call.sampled:
+                put_rows(call, self.rowcount)
+            return result
 
     def executemany(self: Any, sql: Any, parameters: Any, /) -> Any:
-        with statement_call(recorder, _database(self), sql):
-            return base_executemany(self, sql, parameters)
+        database = _database(self)
+        with statement_call(recorder, database, sql, database.prepared) as call:
+            result = base_executemany(self, sql, parameters)
+            if call.sampled:
+                put_rows(call, self.rowcount)
+            return result
 
     def executescript(self: Any, sql_script: Any, /) -> Any:
         with statement_call(recorder, _database(self), sql_script):
             return base_executescript(self, sql_script)
 
-    traced: Any = type(
-        base.__name__,
-        (base,),
+    return subclass(
+        base,
         {
-            "__doc__": base.__doc__,
-            "__module__": base.__module__,
             "__slots__": (),
             "_xtrace": True,
             "execute": functools.wraps(base_execute)(execute),
@@ -98,7 +93,6 @@ def _traced_cursor(base: Any) -> Any:
             "executescript": functools.wraps(base_executescript)(executescript),
         },
     )
-    return traced
 
 
 @functools.lru_cache(maxsize=256)
@@ -120,8 +114,13 @@ def _traced_connection(base: Any) -> Any:
         if not has_plain_cursors:
             return self.cursor().execute(sql, parameters)
         made = base_cursor(self, cursor_class)
-        with statement_call(recorder, self._xtrace_database, sql):
-            return cursor_execute(made, sql, parameters)
+        database = self._xtrace_database
+        block = database.prepared if _is_given(parameters) else database.block
+        with statement_call(recorder, database, sql, block) as call:
+            cursor_execute(made, sql, parameters)
+            if call.sampled:
+                put_rows(call, made.rowcount)
+        return made
 
     def executemany(self: Any, sql: Any, parameters: Any, /) -> Any:
         return self.cursor().executemany(sql, parameters)
@@ -129,12 +128,9 @@ def _traced_connection(base: Any) -> Any:
     def executescript(self: Any, sql_script: Any, /) -> Any:
         return self.cursor().executescript(sql_script)
 
-    traced: Any = type(
-        base.__name__,
-        (base,),
+    return subclass(
+        base,
         {
-            "__doc__": base.__doc__,
-            "__module__": base.__module__,
             "_xtrace_database": _UNKNOWN,
             "cursor": functools.wraps(base_cursor)(cursor),
             "execute": functools.wraps(base.execute)(execute),
@@ -142,7 +138,11 @@ def _traced_connection(base: Any) -> Any:
             "executescript": functools.wraps(base.executescript)(executescript),
         },
     )
-    return traced
+
+
+def _is_given(parameters: Any) -> bool:
+    # Anything may be given, also what has no truth value.
+    return parameters.__class__ is not tuple or bool(parameters)
 
 
 def _is_class(factory: Any) -> bool:

@@ -10,14 +10,10 @@ handlers as what they are. `xtrace.patch("django")` does without either.
 
 from __future__ import annotations
 
-import sys
-
-from ... import faults
 from ._requests import XRayMiddleware
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from .._wrap import Patcher
@@ -30,27 +26,9 @@ def patch(patcher: Patcher) -> None:
 
     Each is patched when Django imports it: `import django` alone stays as small as it is.
     """
-    from wrapt import register_post_import_hook
-
-    wanted = [True]
-    patcher.on_undo(wanted.clear)
-
-    def when_imported(module: str, part: Callable[[Patcher, Any], None]) -> None:
-        def hook(imported: Any) -> None:
-            if wanted:
-                try:
-                    part(patcher, imported)
-                except Exception as error:
-                    faults.report("integration:django", f"{module} isn't traced", error)
-
-        if module in sys.modules:
-            part(patcher, sys.modules[module])
-        else:
-            register_post_import_hook(hook, module)
-
-    when_imported("django.core.handlers.base", _patch_requests)
-    when_imported("django.db.backends.utils", _patch_statements)
-    when_imported("django.template.base", _patch_templates)
+    patcher.when_imported("django.core.handlers.base", _patch_requests)
+    patcher.when_imported("django.db.backends.utils", _patch_statements)
+    patcher.when_imported("django.template.base", _patch_templates)
 
 
 def _patch_requests(patcher: Patcher, base: Any) -> None:
