@@ -623,6 +623,7 @@ def test_a_statement_is_a_subsegment_of_its_database(get, traces, tmp_path):
         "url": f"sqlite:///{tmp_path / 'shop.db'}",
         "database_type": "SQLite",
         "driver_version": "sqlite3",
+        "preparation": "statement",
         "sanitized_query": "select %s, ?",
     }
 
@@ -719,7 +720,7 @@ def test_databases_are_described_without_their_password():
 
     Psycopg.__name__ = "psycopg"
     database = describe(Connection)
-    assert (database.name, database.dialect) == ("orders@db.example.com", "standard")
+    assert (database.name, database.dialect) == ("orders@db.example.com", "postgresql")
     assert database.block == {
         "url": "postgresql://db.example.com:5432/orders",
         "database_type": "PostgreSQL",

@@ -211,38 +211,38 @@ def statement_call(
     hands to a driver is one statement, not two.
     block: database.prepared or database.called; database.block unless given.
     """
-    parent = recorder._get_current()
-    if parent is None or not parent.sampled:
-        return NO_SUBSEGMENT
-    layer = database.layer
-    if parent.end_time is None:
-        if parent.__class__ is Statement and parent.layer != layer:
-            return NO_SUBSEGMENT
-    elif recorder._is_over(parent):
-        return NO_SUBSEGMENT
-    call = Statement(database.name, parent, parent.segment, "remote")
-    call.layer = layer
-    if block is None:
-        block = database.block
-    mode = recorder.stream_sql
-    if not mode or statement is None:
-        call._more = {"sql": {**block}}
-        return call
     try:
+        parent = recorder._get_current()
+        if parent is None or not parent.sampled:
+            return NO_SUBSEGMENT
+        layer = database.layer
+        if parent.end_time is None:
+            if parent.__class__ is Statement and parent.layer != layer:
+                return NO_SUBSEGMENT
+        elif recorder._is_over(parent):
+            return NO_SUBSEGMENT
+        call = Statement(database.name, parent, parent.segment, "remote")
+        call.layer = layer
+        if block is None:
+            block = database.block
+        mode = recorder.stream_sql
+        if not mode or statement is None:
+            call._more = {"sql": {**block}}
+            return call
         if statement.__class__ is not str:
             # What isn't a plain text may have had parameters put into it: masked, whatever is set.
             text = database.masked[_readable(statement)]
         elif recorder.redact if mode is True else mode != SQL_RAW:
             text = database.masked[statement]
         else:
-            text = statement  # type: ignore[assignment]
+            text = statement
+        if len(text) > MAX_SQL_CHARS:
+            call._checked = False  # it is cut when it is sent
+        call._more = {"sql": {**block, "sanitized_query": text}}
+        return call
     except Exception as error:
         faults.report("sql", "A statement isn't recorded", error)
-        text = ""
-    if len(text) > MAX_SQL_CHARS:
-        call._checked = False  # it is cut when it is sent
-    call._more = {"sql": {**block, "sanitized_query": text}}
-    return call
+        return NO_SUBSEGMENT
 
 
 def _readable(statement: object) -> str:
@@ -257,7 +257,7 @@ def _readable(statement: object) -> str:
 
 def put_rows(call: Subsegment, rows: object) -> None:
     """Record how many rows a statement gave or changed, if the driver knows."""
-    if rows.__class__ is int and 0 <= rows < _MOST_ROWS:  # type: ignore[operator]
+    if rows.__class__ is int and 0 <= rows < _MOST_ROWS:
         call._metadata = {METADATA: {ROWS: rows}}
 
 

@@ -4,8 +4,7 @@ written in Python or C, sync or async; and the wait for a connection of a pool.
 
 from __future__ import annotations
 
-import mysql.connector
-from mysql.connector import pooling
+from mysql.connector import pooling, version
 
 from ._sql import CALL, PREPARED, kept_with, on_mysql_server, on_server, trace_method, trace_pool
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from ._sql import Database
     from ._wrap import Patcher
 
-_VERSION = f"mysql-connector-python-{mysql.connector.__version__}"
+_VERSION = f"mysql-connector-python-{version.VERSION_TEXT}"
 _UNKNOWN = on_server("MySQL", "", "", "", "", driver=_VERSION)
 
 
@@ -42,15 +41,15 @@ def _state(pool: Any) -> object:
 
 
 def _describe(connection: Any) -> Database:
-    version = getattr(connection, "server_info", None)
-    if version is None:  # before version 9
-        version = connection.get_server_info()
+    server_version = getattr(connection, "server_info", None)
+    if server_version is None:  # before version 9
+        server_version = connection.get_server_info()
     return on_mysql_server(
         connection._database,
         connection._host,
         "" if connection._unix_socket else connection._port,
         connection._user,
-        version or "",
+        server_version or "",
         _VERSION,
         "NO_BACKSLASH_ESCAPES" not in (connection._sql_mode or ""),
     )

@@ -48,7 +48,7 @@ def _connect(
     connect: Callable[..., Any], instance: object, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     factory: Any = kwargs.get("connection_factory") or extensions.connection
-    traced_factory: Any = _traced_connection(factory)
+    traced_factory = _traced_connection(factory)
     made = connect(*args, **{**kwargs, "connection_factory": traced_factory})
     if hasattr(made, "_xtrace"):  # not if a function of the application made it
         made.cursor_factory = made.cursor_factory
@@ -142,8 +142,9 @@ def _traced_connection(base: Any) -> Any:
             kwargs["cursor_factory"] = _traced_cursor(kwargs["cursor_factory"])
         made = base_cursor(self, *args, **kwargs)
         if not hasattr(made, "_xtrace"):  # of a class that the base has chosen
+            kind: Any = type(made)
             try:
-                made.__class__ = _traced_cursor(type(made))
+                made.__class__ = _traced_cursor(kind)
             except TypeError:  # one whose instances can't change
                 pass
         return made

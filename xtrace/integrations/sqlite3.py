@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ..model import Subsegment
     from ._wrap import Patcher
 
 _FACTORY_POSITION = 5
@@ -62,26 +63,23 @@ def _traced_cursor(base: Any) -> Any:
     base_execute, base_executemany = base.execute, base.executemany
     base_executescript = base.executescript
 
-    def execute(self: Any, sql: Any, parameters: Any = (), /) -> Any:
-        database = _database(self)
-        block = database.prepared if _is_given(parameters) else database.block
-        with statement_call(recorder, database, sql, block) as call:
-            result = base_execute(self, sql, parameters)
+    def execute(self: Any, *args: Any) -> Any:
+        with _begin(_database(self), args) as call:
+            result = base_execute(self, *args)
             if call.sampled:
                 put_rows(call, self.rowcount)
             return result
 
-    def executemany(self: Any, sql: Any, parameters: Any, /) -> Any:
-        database = _database(self)
-        with statement_call(recorder, database, sql, database.prepared) as call:
-            result = base_executemany(self, sql, parameters)
+    def executemany(self: Any, *args: Any) -> Any:
+        with _begin(_database(self), args) as call:
+            result = base_executemany(self, *args)
             if call.sampled:
                 put_rows(call, self.rowcount)
             return result
 
-    def executescript(self: Any, sql_script: Any, /) -> Any:
-        with statement_call(recorder, _database(self), sql_script):
-            return base_executescript(self, sql_script)
+    def executescript(self: Any, *args: Any) -> Any:
+        with _begin(_database(self), args):
+            return base_executescript(self, *args)
 
     return subclass(
         base,
@@ -110,23 +108,21 @@ def _traced_connection(base: Any) -> Any:
         return base_cursor(self, _traced_cursor(factory))
 
     # The shortcuts make their cursors in C, past cursor().
-    def execute(self: Any, sql: Any, parameters: Any = (), /) -> Any:
+    def execute(self: Any, *args: Any) -> Any:
         if not has_plain_cursors:
-            return self.cursor().execute(sql, parameters)
+            return self.cursor().execute(*args)
         made = base_cursor(self, cursor_class)
-        database = self._xtrace_database
-        block = database.prepared if _is_given(parameters) else database.block
-        with statement_call(recorder, database, sql, block) as call:
-            cursor_execute(made, sql, parameters)
+        with _begin(self._xtrace_database, args) as call:
+            cursor_execute(made, *args)
             if call.sampled:
                 put_rows(call, made.rowcount)
         return made
 
-    def executemany(self: Any, sql: Any, parameters: Any, /) -> Any:
-        return self.cursor().executemany(sql, parameters)
+    def executemany(self: Any, *args: Any) -> Any:
+        return self.cursor().executemany(*args)
 
-    def executescript(self: Any, sql_script: Any, /) -> Any:
-        return self.cursor().executescript(sql_script)
+    def executescript(self: Any, *args: Any) -> Any:
+        return self.cursor().executescript(*args)
 
     return subclass(
         base,
@@ -142,7 +138,13 @@ def _traced_connection(base: Any) -> Any:
 
 def _is_given(parameters: Any) -> bool:
     # Anything may be given, also what has no truth value.
-    return parameters.__class__ is not tuple or bool(parameters)
+    return bool(parameters) if parameters.__class__ in (tuple, list, dict) else True
+
+
+def _begin(database: Database, args: tuple[Any, ...]) -> Subsegment:
+    """The subsegment of a statement, by the arguments of execute(); wrong ones are sqlite3's to tell."""
+    block = database.prepared if len(args) > 1 and _is_given(args[1]) else database.block
+    return statement_call(recorder, database, args[0] if args else None, block)
 
 
 def _is_class(factory: Any) -> bool:

@@ -1,0 +1,147 @@
+"""Every driver under one face: DB-API's, sync or async, with what they don't have in common."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.servers import Server
+
+SQLITE, POSTGRESQL, MARIADB = "SQLite", "PostgreSQL", "MariaDB"
+
+# A query that gives so many rows as it says.
+MANY_ROWS = {
+    SQLITE: "with recursive n(i) as (select 1 union all select i + 1 from n where i < {}) "
+    "select i from n",
+    POSTGRESQL: "select generate_series(1, {})",
+    MARIADB: "select seq from seq_1_to_{}",
+}
+PROCEDURES = {
+    POSTGRESQL: [
+        "create or replace function add_one(n int) returns int as 'select n + 1' language sql",
+        "create or replace procedure keep(n int) as 'select n' language sql",
+    ],
+    MARIADB: [
+        "drop procedure if exists add_one",
+        "create procedure add_one(n int) select n + 1",
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A DB-API driver.
+
+    name: of its distribution. patches: the name for xtrace.patch(). mark: its placeholder.
+    in_place: whether connections that were there before patching are traced, and types stay the same.
+    calls: a procedure for callproc. knows_rows: whether rowcount tells after executemany().
+    """
+
+    name: str
+    patches: str
+    kind: str
+    mark: str
+    open: Callable[[Server | None], Any]
+    version: str
+    in_place: bool = True
+    calls: str | None = None
+    knows_rows: bool = True
+
+    @property
+    def param(self) -> Any:
+        """For pytest.mark.parametrize."""
+        mark = pytest.mark.library(self.name, "sync")
+        return pytest.param(self, id=self.version, marks=mark)
+
+
+def _arguments(server: Server, **names: str) -> dict[str, Any]:
+    return {
+        "host": server.host,
+        "port": server.port,
+        "user": server.user,
+        "password": server.password,
+        names.get("database", "database"): server.database,
+    }
+
+
+def _sqlite3(server: None) -> Any:
+    return sqlite3.connect(":memory:")
+
+
+def _psycopg2(server: Server) -> Any:
+    import psycopg2
+
+    return psycopg2.connect(**_arguments(server))
+
+
+def _psycopg(server: Server) -> Any:
+    import psycopg
+
+    return psycopg.connect(**_arguments(server, database="dbname"))
+
+
+def _pg8000(server: Server) -> Any:
+    import pg8000.dbapi
+
+    return pg8000.dbapi.connect(**_arguments(server))
+
+
+def _pg8000_legacy(server: Server) -> Any:
+    import pg8000
+
+    return pg8000.connect(**_arguments(server))
+
+
+def _pymysql(server: Server) -> Any:
+    import pymysql
+
+    return pymysql.connect(**_arguments(server))
+
+
+def _mysqlclient(server: Server) -> Any:
+    import MySQLdb
+
+    return MySQLdb.connect(**_arguments(server))
+
+
+def _mysql_connector(server: Server) -> Any:
+    import mysql.connector
+
+    return mysql.connector.connect(**_arguments(server), use_pure=True, buffered=True)
+
+
+DRIVERS = [
+    Driver("sqlite3", "sqlite3", SQLITE, "?", _sqlite3, "sqlite3", in_place=False),
+    Driver(
+        "psycopg2-binary",
+        "psycopg2",
+        POSTGRESQL,
+        "%s",
+        _psycopg2,
+        "psycopg2",
+        in_place=False,
+        calls="add_one",
+    ),
+    Driver("psycopg", "psycopg", POSTGRESQL, "%s", _psycopg, "psycopg"),
+    Driver("pg8000", "pg8000", POSTGRESQL, "%s", _pg8000, "pg8000", calls="keep"),
+    Driver("pg8000", "pg8000", POSTGRESQL, "%s", _pg8000_legacy, "pg8000-legacy"),
+    Driver("pymysql", "pymysql", MARIADB, "%s", _pymysql, "pymysql", calls="add_one"),
+    Driver(
+        "mysqlclient", "mysqlclient", MARIADB, "%s", _mysqlclient, "mysqlclient", calls="add_one"
+    ),
+    Driver(
+        "mysql-connector-python",
+        "mysql_connector",
+        MARIADB,
+        "%s",
+        _mysql_connector,
+        "mysql-connector-python",
+        calls="add_one",
+    ),
+]
