@@ -141,12 +141,17 @@ def entities(segments: Iterable[dict]) -> Iterator[dict]:
 def count(segments: list[dict]) -> Count:
     """How many segments and subsegments there are.
 
-    Not counted is what Django tells SQLite on each new connection, which orders may share or not.
+    Of those the ones that belong to the request: not the rendering of pages, which are compiled
+    when they are first needed, nor what Django tells SQLite on a new connection.
     """
     whole = sum(segment.get("type") != "subsegment" for segment in segments)
-    statements = (each.get("sql", {}).get("sanitized_query", "") for each in entities(segments))
-    settings = sum(each.startswith(_CONNECTION_SETTINGS) for each in statements)
-    return Count(whole, sum(1 for _ in entities(segments)) - whole - settings)
+    everything = [each for each in entities(segments) if not _is_housekeeping(each)]
+    return Count(whole, len(everything) - whole)
+
+
+def _is_housekeeping(entity: dict) -> bool:
+    statement = entity.get("sql", {}).get("sanitized_query", "")
+    return ".html" in entity["name"] or statement.startswith(_CONNECTION_SETTINGS)
 
 
 _CONNECTION_SETTINGS = ("PRAGMA ", "select sqlite_compileoption_used")

@@ -92,29 +92,13 @@ def load(folder: Path, name: str):
     return module
 
 
-class AsJson(logging.Formatter):
-    """A line of JSON for each record, which Fluent Bit's parser `json` takes as it is."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{record.msecs:03.0f}Z",
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line)
-
-
 def log_to_stderr() -> None:
+    """Text for people, or, with LOG_FORMAT=json, lines that say which trace they belong to."""
     handler = logging.StreamHandler()
     if os.environ.get("LOG_FORMAT") == "json":
-        import time
+        from xtrace.integrations.logging import JSONFormatter
 
-        formatter = AsJson()
-        formatter.converter = time.gmtime
-        handler.setFormatter(formatter)
+        handler.setFormatter(JSONFormatter())
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -38,9 +38,9 @@ def complete(shop, answer, segments):
 
 
 def below(segments, name):
-    """The subsegments of a service's segment."""
+    """The subsegments of a service's segment, without the rendering of pages."""
     (segment,) = (each for each in segments if each["name"] == name)
-    return segment["subsegments"]
+    return [each for each in segment["subsegments"] if ".html" not in each["name"]]
 
 
 def overlap(entities):
