@@ -1,7 +1,8 @@
 """The command `xtrace`: one file here for each subcommand.
 
-A subcommand is a module with `add_arguments(parser)` and `run(arguments) -> int`, the exit status.
-It is imported when it is called for.
+A subcommand is a module with `add_arguments(parser)` and `run(arguments) -> int`, the exit status;
+`run` alone takes the words themselves, since they are another program's. It is imported when it is
+called for.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "collector": "receive traces and store them",
     "doctor": "show the settings in force and what is wrong",
+    "run": "run a program traced, without a change to it",
     "sampling": "explain which sampling rule decides about a request",
     "show": "list the stored traces, or draw one",
     "tail": "draw traces as they arrive",
@@ -47,6 +49,10 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"xtrace {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     called = next((word for word in words if not word.startswith("-")), None)
+    if called == "run":
+        from .run import run_words
+
+        return run_words(words[words.index(called) + 1 :])
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(
             name, help=summary, description=f"{summary}.".capitalize()

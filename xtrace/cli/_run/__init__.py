@@ -1,0 +1,1 @@
+"""The folder that `xtrace run` puts into PYTHONPATH; nothing else may stand in it."""
