@@ -195,9 +195,9 @@ class Timeline:
             for child in children:  # by start
                 other = rows[child]
                 until = end if other.duration is None else other.start + other.duration
-                until = min(until, end)
-                if until > at:
-                    spent += until - max(at, other.start)
+                begin, until = max(at, other.start), min(until, end)
+                if until > begin:
+                    spent += until - begin
                     at = until
             rows[place] = row._replace(self_seconds=_rounded(max(0.0, row.duration - spent)))
 
