@@ -33,6 +33,7 @@ INTEGRATIONS = {
     "fastapi": "fastapi",
     "flask": "flask",
     "futures": "concurrent.futures.thread",
+    "grpc": "grpc",
     "http_client": "http.client",
     "httpx": "httpx",
     "jinja2": "jinja2",
@@ -67,7 +68,12 @@ ALIASES = {
 }
 """Other names of integrations: of the library, where that is no module's, and in the official SDK."""
 
-DISTRIBUTIONS = {"MySQLdb": "mysqlclient", "mysql": "mysql-connector-python"}
+DISTRIBUTIONS = {
+    "MySQLdb": "mysqlclient",
+    "grpc": "grpcio",
+    "mysql": "mysql-connector-python",
+    "opensearchpy": "opensearch-py",
+}
 """What to install for a package that is named otherwise."""
 
 _asked_for: set[str] = set()

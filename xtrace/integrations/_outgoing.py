@@ -418,7 +418,7 @@ def _length(response: Any, length: Callable[[Any], int | None]) -> int | None:
 # -- where calls go ----------------------------------------------------------------------------
 
 _plain_origin = re.compile(
-    r"https?:// (?:[^/?\#@]*@)? ( (\[[0-9a-f:.]+\] | [^][/?\#@:\s]+) (?: :\d* )? )",
+    r"(?:https?|grpc):// (?:[^/?\#@]*@)? ( (\[[0-9a-f:.]+\] | [^][/?\#@:\s]+) (?: :\d* )? )",
     re.VERBOSE | re.IGNORECASE,
 ).fullmatch
 
