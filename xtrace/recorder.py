@@ -49,6 +49,7 @@ was started during a request and lives on isn't the request's for ever."""
 
 _valid_trace_id = re.compile(r"1-[0-9a-fA-F]{8}-[0-9a-fA-F]{24}", re.ASCII).fullmatch
 _valid_id = re.compile(r"[0-9a-fA-F]{16}", re.ASCII).fullmatch
+_between_urls = re.compile(r"\s*,\s*(?=[a-z+]+:)").split
 
 # Settings that are no more than an attribute of the recorder.
 _PLAIN = (
@@ -898,7 +899,14 @@ def _emitters(delivery: Mapping[str, Any]) -> list[Emitter]:
     if target is None:
         address = settings.SETTINGS["daemon_address"].value(delivery["daemon_address"])
         target = f"udp://{endpoint_text(address.udp)}"
-    targets = target if isinstance(target, (list, tuple)) else [target]
+    # The environment has no lists: URLs with commas between them are several, too.
+    targets = (
+        target
+        if isinstance(target, (list, tuple))
+        else _between_urls(target)
+        if isinstance(target, str)
+        else [target]
+    )
     return [make(each, delivery["max_datagram_bytes"]) for each in targets]
 
 

@@ -279,8 +279,8 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "emitter",
             None,
-            "Where traces go: a URL, an object with send_entity(entity), or a list of these. "
-            "None: to the daemon.",
+            "Where traces go: a URL, an object with send_entity(entity), or a list of these "
+            "(in the environment: URLs with commas between). None: to the daemon.",
             environment="XTRACE_EMITTER",
         ),
         Setting(

@@ -7,8 +7,11 @@ import pytest
 from tests.helpers import Keeper, ended
 from xtrace.emitters import SCHEMES, CustomEmitter, Emitter, arranged, flat, make
 from xtrace.emitters.memory import MemoryEmitter
+from xtrace.emitters.otlp import OtlpEmitter
+from xtrace.emitters.otlp_udp import OtlpUdpEmitter
 from xtrace.emitters.stream import ConsoleEmitter, FileEmitter
 from xtrace.emitters.udp import UdpEmitter
+from xtrace.emitters.xray_api import XRayEmitter
 from xtrace.errors import ConfigurationError, InvalidAddress
 from xtrace.ledger import EmitterStats
 from xtrace.recorder import Recorder
@@ -22,6 +25,10 @@ from xtrace.recorder import Recorder
         ("UDP://[::1]:2000/", UdpEmitter),
         ("file:traces.jsonl", FileEmitter),
         ("console:", ConsoleEmitter),
+        ("otlp+http://127.0.0.1:4318", OtlpEmitter),
+        ("otlp+https://example.com/otlp", OtlpEmitter),
+        ("otlp+udp://127.0.0.1:2000", OtlpUdpEmitter),
+        ("xray://eu-west-1", XRayEmitter),
         ("memory:", MemoryEmitter),
         ("memory", MemoryEmitter),
     ],
@@ -66,6 +73,16 @@ def test_configure_says_the_same_and_changes_nothing(target):
     with pytest.raises(ConfigurationError, match=r"memory|send_entity"):
         recorder.configure(emitter=target)
     assert recorder.emitters == before
+
+
+def test_urls_with_commas_between_are_several_emitters(monkeypatch):
+    monkeypatch.setenv("XTRACE_EMITTER", "memory:, udp://127.0.0.1:1,file:a,b.jsonl")
+    emitters = Recorder(service="test").emitters
+    assert [emitter.url for emitter in emitters] == [
+        "memory:",
+        "udp://127.0.0.1:1",
+        "file:a,b.jsonl",
+    ]
 
 
 def test_a_list_is_several_emitters():

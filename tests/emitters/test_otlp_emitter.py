@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.emitters.backend import answering, backend
+from tests.delivery.backend import answering, backend
 from tests.helpers import ended, entities_in, eventually, keeping_recorder
 from xtrace import collector
 from xtrace.delivery.otlp import MAX_REQUEST_BYTES, OtlpError, endpoint_of, options

@@ -17,7 +17,7 @@ import pytest
 import trustme
 
 import xtrace
-from tests.emitters.backend import answering, backend, dripping, raw, reset, silent
+from tests.delivery.backend import answering, backend, dripping, raw, reset, silent
 from tests.helpers import ended, eventually, keeping_recorder
 from xtrace import faults, forks
 from xtrace.delivery import retry

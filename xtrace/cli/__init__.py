@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "collector": "receive traces and store them",
+    "compare-backends": "show whether two backends have received the same traces",
     "doctor": "show the settings in force and what is wrong",
     "run": "run a program traced, without a change to it",
     "sampling": "explain which sampling rule decides about a request",
@@ -71,5 +72,5 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _command(name: str) -> Command:
-    module: Command = import_module(f".{name}", __name__)
+    module: Command = import_module(f".{name.replace('-', '_')}", __name__)
     return module

@@ -34,7 +34,9 @@ SCHEMES = {
     "memory": ("memory", "MemoryEmitter"),
     "otlp+http": ("otlp", "OtlpEmitter"),
     "otlp+https": ("otlp", "OtlpEmitter"),
+    "otlp+udp": ("otlp_udp", "OtlpUdpEmitter"),
     "udp": ("udp", "UdpEmitter"),
+    "xray": ("xray_api", "XRayEmitter"),
 }
 
 

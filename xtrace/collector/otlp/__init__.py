@@ -29,6 +29,7 @@ __all__ = [
     "failure",
     "from_datagram",
     "from_file",
+    "from_line",
     "is_datagram",
     "reply",
 ]
@@ -108,6 +109,14 @@ def documents(
 def from_file(body: bytes) -> Converted:
     """The documents of OTLP JSON, of any age and in any number. Raises OtlpError."""
     return _converted(spans.from_json(body), None)
+
+
+def from_line(line: bytes) -> Converted:
+    """The documents of a request in OTLP/JSON, of whatever age and size: a line of a file.
+
+    Raises OtlpError if it can't be read.
+    """
+    return _converted(spans.from_json(line), None)
 
 
 def is_datagram(body: bytes) -> bool:
