@@ -9,13 +9,14 @@ stay as they are, but for the values in a database's and the passwords in URLs.
 from __future__ import annotations
 
 import os
+import sys
 
 from . import ids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
+    from types import FrameType, TracebackType
     from typing import Any
 
 MAX_EXCEPTIONS = 16
@@ -27,6 +28,7 @@ MAX_FOLLOWED = 1000
 """Chains and groups are followed no further: some make new members each time they are asked."""
 
 _PACKAGE = os.path.dirname(__file__) + os.sep
+
 
 # What the interpreter itself keeps of an exception, whatever its class says.
 _cause, _context, _suppress_context, _traceback = (
@@ -188,6 +190,32 @@ def frames(traceback: TracebackType | None, most: int) -> tuple[list[dict[str, A
         {"path": code.co_filename, "line": line or 0, "label": code.co_name} for code, line in kept
     ]
     return stack, len(found) - len(kept)
+
+
+def callers(most: int, besides: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """The frames that called the present one, as in frames(): innermost first, without xtrace's own
+    and those of files whose path begins with one of `besides`.
+    """
+    stack: list[dict[str, Any]] = []
+    frame: FrameType | None = sys._getframe(1)
+    beyond = _greenlet_s_callers() if besides else None
+    while frame is not None and len(stack) < most:
+        code = frame.f_code
+        if not code.co_filename.startswith((_PACKAGE, *besides)):
+            stack.append({"path": code.co_filename, "line": frame.f_lineno, "label": code.co_name})
+        frame = frame.f_back
+        if frame is None:
+            frame, beyond = beyond, None
+    return stack
+
+
+def _greenlet_s_callers() -> FrameType | None:
+    """The frame of who waits for the present greenlet: a library that runs in one of its own has its
+    callers there.
+    """
+    greenlet: Any = sys.modules.get("greenlet")
+    parent = None if greenlet is None else greenlet.getcurrent().parent
+    return None if parent is None else parent.gr_frame
 
 
 def join(exceptions: list[dict[str, Any]], more: list[dict[str, Any]]) -> bool:

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from re import Match
     from typing import Any
 
-# PEP 249's two kinds of errors; asyncpg's, which has no such; SQLAlchemy's around anything that
-# stops a statement.
-_NAMES = frozenset(("DatabaseError", "InterfaceError", "PostgresError", "StatementError"))
+# PEP 249's two kinds of errors; asyncpg's, which has no such; the base of MySQL drivers' errors and
+# warnings; SQLAlchemy's around anything that stops a statement.
+_NAMES = frozenset(
+    ("DatabaseError", "InterfaceError", "MySQLError", "PostgresError", "StatementError")
+)
 
 _SAID_BY_OWN_CODE = "(raised by code in the database; its text may hold values)"
 _RAISE_EXCEPTION = ("P0001", "45000")

@@ -50,6 +50,7 @@ INTEGRATIONS = {
     "quart": "quart",
     "redis": "redis",
     "requests": "requests",
+    "sqlalchemy": "sqlalchemy.engine",
     "sqlite3": "sqlite3",
     "starlette": "starlette.applications",
     "threading": "threading",
@@ -63,8 +64,10 @@ ALIASES = {
     "aioboto3": "aiobotocore",
     "aiohttp": "aiohttp_client",
     "boto3": "botocore",
+    "flask_sqlalchemy": "sqlalchemy",
     "httplib": "http_client",
     "mysql": "mysql_connector",
+    "sqlalchemy_core": "sqlalchemy",
 }
 """Other names of integrations: of the library, where that is no module's, and in the official SDK."""
 

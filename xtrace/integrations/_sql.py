@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import inspect
 
-from .. import faults, ids, redaction
+from .. import cause, faults, ids, redaction
 from ..default import recorder as _recorder
 from ..document import MAX_FIELD_CHARS, MAX_SQL_CHARS
 from ..model import OPEN, Subsegment
@@ -34,9 +34,9 @@ DRIVER = "driver"
 WHOLE = ""
 """The layer of a statement under which everything is silent, other statements of the driver too."""
 
-ROWS = "rows"
 METADATA = "sql"
-"""Key and namespace of the metadata with the rows that a statement gave or changed."""
+"""The namespace of what is recorded in metadata: `rows` that a statement gave or changed, the `step`
+of one that takes several, the state of a `pool`."""
 
 POOL_WAIT = "pool wait"
 SHORTEST_WAIT_SECONDS = 0.001
@@ -177,7 +177,8 @@ def in_file(path: object, version: str, driver: str, layer: str = DRIVER) -> Dat
 def driver_version(module: Any) -> str:
     """ "psycopg-3.2.1" """
     name = module.__name__.partition(".")[0]
-    version = getattr(module, "__version__", None)
+    # PyMySQL gives its own as VERSION_STRING; its __version__ is that of a driver it stands in for.
+    version = getattr(module, "VERSION_STRING", None) or getattr(module, "__version__", None)
     return f"{name}-{version.split()[0]}" if isinstance(version, str) and version else name
 
 
@@ -195,11 +196,26 @@ class Composed(str):
 
 
 class Statement(Subsegment):
-    """A statement, in which the layers below the one that runs it are silent."""
+    """A statement, in which the layers below the one that runs it are silent.
 
-    __slots__ = ("layer",)
+    library: what the paths of the library that runs it begin with: its frames say nothing about an
+    error.
+    """
+
+    __slots__ = ("layer", "library")
 
     layer: str
+    library: tuple[str, ...]
+
+    def _stopped_by(self, error: BaseException) -> None:
+        # A driver in C has no frames, and others only their own: where the application runs the
+        # statement is what matters.
+        super()._stopped_by(error)
+        found = self.cause
+        if isinstance(found, dict):
+            stack = found["exceptions"][0].setdefault("stack", [])
+            room = self.segment._owner.max_trace_back - len(stack)
+            stack += cause.callers(room, getattr(self, "library", ()))
 
 
 def statement_call(
@@ -258,7 +274,12 @@ def _readable(statement: object) -> str:
 def put_rows(call: Subsegment, rows: object) -> None:
     """Record how many rows a statement gave or changed, if the driver knows."""
     if rows.__class__ is int and 0 <= rows < _MOST_ROWS:
-        call._metadata = {METADATA: {ROWS: rows}}
+        call._metadata = {METADATA: {"rows": rows}}
+
+
+def put_step(call: Subsegment, step: str) -> None:
+    """Record of a subsegment which part of running statements it is."""
+    call._metadata = {METADATA: {"step": step}}
 
 
 EXECUTE, PREPARED, CALL = "execute", "prepared", "callproc"

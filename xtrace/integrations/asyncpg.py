@@ -20,6 +20,8 @@ from ._sql import (
     end_long,
     on_postgresql_server,
     on_server,
+    put_step,
+    statement_call,
     trace_method,
     trace_pool,
     traced,
@@ -47,7 +49,7 @@ def patch(patcher: Patcher) -> None:
     trace_method(patcher, one, "fetchrow", _database, given=_is_given, rows=_row_fetched)
     trace_method(patcher, one, "fetchval", _database, given=_is_given, rows=_unknown)
     trace_method(patcher, one, "fetchmany", _database, PREPARED, rows=_rows_fetched)
-    trace_method(patcher, one, "prepare", _database, PREPARED, rows=_unknown)
+    patcher.replace(one, "prepare", _preparing(one.prepare))
     for name in ("_copy_in", "_copy_out"):
         patcher.replace(one, name, _copying(vars(one)[name]))
     patcher.replace(one, "copy_records_to_table", _copying_records(one.copy_records_to_table))
@@ -142,6 +144,20 @@ def _prepared(rows: Any = _unknown) -> Method:
 def _statement_of(resource: Any, argument: Any) -> object:
     state = resource._state
     return resource._query if state is None else state.query
+
+
+def _preparing(prepare: Any) -> Any:
+    """A statement is sent to be prepared, and isn't run yet."""
+
+    @functools.wraps(prepare)
+    async def traced(self: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        database = _database(self)
+        with statement_call(recorder, database, query, database.prepared) as call:
+            if call.sampled:
+                put_step(call, "prepare")
+            return await prepare(self, query, *args, **kwargs)
+
+    return traced
 
 
 def _tracing_first(following: Any) -> Any:

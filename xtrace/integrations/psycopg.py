@@ -23,6 +23,7 @@ from ._sql import (
     kept_with,
     on_postgresql_server,
     on_server,
+    put_step,
     statement_call,
     trace_method,
     trace_pool,
@@ -180,7 +181,7 @@ def _sync_call(pipeline: Any) -> Subsegment:
         database = kept_with(pipeline._conn, _describe, _UNKNOWN)
         call = statement_call(recorder, database, None)
         if call.sampled:
-            call._metadata = {"sql": {"pipeline": "sync"}}
+            put_step(call, "pipeline sync")
         return call
     except Exception as error:
         faults.report("sql", "A pipeline's sync isn't recorded", error)

@@ -40,7 +40,7 @@ class Driver:
 
     name: of its distribution. patches: the name for xtrace.patch(). mark: its placeholder.
     in_place: whether connections that were there before patching are traced, and types stay the same.
-    calls: a procedure for callproc. knows_rows: whether rowcount tells after executemany().
+    calls: a procedure for callproc.
     """
 
     name: str
@@ -51,7 +51,6 @@ class Driver:
     version: str
     in_place: bool = True
     calls: str | None = None
-    knows_rows: bool = True
 
     @property
     def param(self) -> Any:
@@ -145,3 +144,153 @@ DRIVERS = [
         calls="add_one",
     ),
 ]
+
+
+# -- async ---------------------------------------------------------------------------------------
+
+
+class AsyncDriver:
+    """An asynchronous driver.
+
+    name: of its distribution. patches: the name for xtrace.patch(). mark: its placeholder.
+    knows_rows: whether it tells how many rows executemany() has changed.
+    """
+
+    name: str
+    patches: str
+    kind: str
+    mark: str
+    knows_rows = True
+
+    @property
+    def param(self) -> Any:
+        """For pytest.mark.parametrize."""
+        return pytest.param(self, id=self.name, marks=pytest.mark.library(self.name, "async"))
+
+    async def connect(self, server: Server | None) -> Any:
+        """An open connection."""
+        raise NotImplementedError
+
+    async def run(self, connection: Any, statement: str, *parameters: object) -> list[Any]:
+        """The rows of a statement with "?" for its placeholders."""
+        cursor = await self.cursor(connection)
+        statement = statement.replace("?", self.mark)
+        await cursor.execute(statement, *([parameters] if parameters else []))
+        return list(await cursor.fetchall()) if cursor.description else []
+
+    async def run_many(self, connection: Any, statement: str, parameters: list[Any]) -> None:
+        """executemany()"""
+        cursor = await self.cursor(connection)
+        await cursor.executemany(statement.replace("?", self.mark), parameters)
+
+    async def iterate(self, connection: Any, statement: str) -> int:
+        """How many rows came, one by one."""
+        cursor = await self.cursor(connection)
+        await cursor.execute(statement)
+        return len([row async for row in cursor])
+
+    async def cursor(self, connection: Any) -> Any:
+        """A new cursor."""
+        return connection.cursor()
+
+    async def rollback(self, connection: Any) -> None:
+        """After an error."""
+        await connection.rollback()
+
+    async def close(self, connection: Any) -> None:
+        """Close the connection."""
+        await connection.close()
+
+
+class Aiosqlite(AsyncDriver):
+    name = patches = "aiosqlite"
+    kind, mark = SQLITE, "?"
+
+    async def connect(self, server: Server | None) -> Any:
+        import aiosqlite
+
+        return await aiosqlite.connect(":memory:")
+
+    async def cursor(self, connection: Any) -> Any:
+        return await connection.cursor()
+
+
+class Psycopg(AsyncDriver):
+    name = patches = "psycopg"
+    kind, mark = POSTGRESQL, "%s"
+
+    async def connect(self, server: Server) -> Any:
+        import psycopg
+
+        return await psycopg.AsyncConnection.connect(**_arguments(server, database="dbname"))
+
+
+class Asyncpg(AsyncDriver):
+    name = patches = "asyncpg"
+    kind, mark = POSTGRESQL, "$1"
+    knows_rows = False
+
+    async def connect(self, server: Server) -> Any:
+        import asyncpg
+
+        return await asyncpg.connect(**_arguments(server))
+
+    def _numbered(self, statement: str) -> str:
+        for number in range(1, statement.count("?") + 1):
+            statement = statement.replace("?", f"${number}", 1)
+        return statement
+
+    async def run(self, connection: Any, statement: str, *parameters: object) -> list[Any]:
+        run = connection.fetch if statement.startswith("select") else connection.execute
+        rows = await run(self._numbered(statement), *parameters)
+        return [tuple(row) for row in rows] if isinstance(rows, list) else []
+
+    async def run_many(self, connection: Any, statement: str, parameters: list[Any]) -> None:
+        await connection.executemany(self._numbered(statement), parameters)
+
+    async def iterate(self, connection: Any, statement: str) -> int:
+        async with connection.transaction():
+            return len([row async for row in connection.cursor(statement)])
+
+    async def rollback(self, connection: Any) -> None:
+        pass
+
+
+class Aiomysql(AsyncDriver):
+    name = patches = "aiomysql"
+    kind, mark = MARIADB, "%s"
+
+    async def connect(self, server: Server) -> Any:
+        import aiomysql
+
+        return await aiomysql.connect(**_arguments(server, database="db"))
+
+    async def cursor(self, connection: Any) -> Any:
+        return await connection.cursor()
+
+    async def close(self, connection: Any) -> None:
+        connection.close()
+
+
+class MysqlConnector(AsyncDriver):
+    name, patches = "mysql-connector-python", "mysql_connector"
+    kind, mark = MARIADB, "%s"
+
+    async def connect(self, server: Server) -> Any:
+        import mysql.connector.aio
+
+        return await mysql.connector.aio.connect(**_arguments(server), ssl_disabled=True)
+
+    async def cursor(self, connection: Any) -> Any:
+        return await connection.cursor(buffered=True)
+
+    async def iterate(self, connection: Any, statement: str) -> int:
+        cursor = await self.cursor(connection)
+        await cursor.execute(statement)
+        count = 0
+        while await cursor.fetchone() is not None:  # its `async for` doesn't work
+            count += 1
+        return count
+
+
+ASYNC_DRIVERS = [Aiosqlite(), Psycopg(), Asyncpg(), Aiomysql(), MysqlConnector()]
