@@ -55,6 +55,11 @@ def arguments_of(words: list[str]) -> argparse.Namespace:
         help="where their files are: traced, plain, or a folder of yours (default: %(default)s)",
     )
     parser.add_argument(
+        "--compat",
+        action="store_true",
+        help="recommenderservice as it was written for aws_xray_sdk, on xtrace",
+    )
+    parser.add_argument(
         "--check",
         action="store_true",
         help="when the load has ended, look whether every trace is as it should be, and end; "
@@ -254,6 +259,7 @@ def main(words: list[str]) -> int:
     try:
         with Shop(
             arguments.services,
+            compat=arguments.compat,
             chaos=chaos_of(arguments),
             sample_all=arguments.sample_all,
             seed=arguments.seed,

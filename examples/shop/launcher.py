@@ -88,8 +88,8 @@ class Program:
 class Shop:
     """The services, what they need, and a collector, for the time of a `with` block.
 
-    folder: of the services' files, "traced" or "plain" or one of your own. overlay: for some
-    services another folder. chaos: what goes wrong. sample_all: record every request. seed: of
+    folder: of the services' files, "traced" or "plain" or one of your own. compat: those services
+    that are there for the official SDK run so. chaos: what goes wrong. sample_all: record every request. seed: of
     what services draw by lot. database: where the collector keeps its traces; by default they go
     with the shop.
     """
@@ -98,7 +98,7 @@ class Shop:
         self,
         folder: str | Path = "traced",
         *,
-        overlay: dict[str, str] | None = None,
+        compat: bool = False,
         chaos: Chaos | None = None,
         sample_all: bool = False,
         seed: int | None = None,
@@ -106,7 +106,7 @@ class Shop:
         free_ports: bool = False,
     ) -> None:
         self.folder = str(Path(folder).resolve()) if os.sep in str(folder) else str(folder)
-        self.overlay = overlay or {}
+        self.compat = compat
         self.chaos = chaos
         self.sample_all = sample_all
         self.seed = seed
@@ -184,8 +184,10 @@ class Shop:
                 self._probes[service.module] = f"http://127.0.0.1:{port}{service.health}"
         self.url = f"http://127.0.0.1:{self._ports['frontend']}"
         for service in SERVICES.values():
-            folder = self.overlay.get(service.module, self.folder)
-            arguments = [service.module, "--folder", folder]
+            if self.compat and (HERE / "compat" / f"{service.module}.py").exists():
+                arguments = [service.module, "--folder", "compat", "--compat"]
+            else:
+                arguments = [service.module, "--folder", self.folder]
             if service.port is not None:
                 arguments += ["--port", str(self._ports[service.module])]
             if self.chaos is not None:

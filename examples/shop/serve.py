@@ -32,6 +32,9 @@ def main() -> None:
     parser.add_argument("--port", type=int)
     parser.add_argument("--chaos", type=json.loads, default={}, help="JSON; see chaos.py")
     parser.add_argument(
+        "--compat", action="store_true", help="it is written for aws_xray_sdk; xtrace answers"
+    )
+    parser.add_argument(
         "--leash", action="store_true", help="stop when standard input ends: with who started it"
     )
     parser.add_argument("rest", nargs="*", help="what the collector is given")
@@ -62,6 +65,10 @@ def serve(arguments: argparse.Namespace) -> None:
     log_to_stderr()
     os.environ.setdefault("TEMPLATES", str(HERE / "templates"))
     os.environ.setdefault("PICTURES", str(HERE / "pictures"))
+    if arguments.compat:
+        from xtrace.compat import aws_xray_sdk
+
+        aws_xray_sdk.install()
     if arguments.chaos:
         import chaos
 

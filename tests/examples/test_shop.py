@@ -61,14 +61,27 @@ def exceptions_of(segments):
 # -- what a trace shows
 
 
+def product_page(shop):
+    """The trace of a product page whose three related products were asked for side by side.
+
+    They always are, but on a busy machine the first may be there before the third is asked for.
+    """
+    found = []
+
+    def is_side_by_side():
+        answer = get(shop, f"/product/{PRODUCT}")
+        assert "Goes well with it" in answer.text
+        found[:] = complete(shop, answer, 6)
+        calls = below(found, "recommenderservice")
+        assert len(calls) == 3
+        return overlap(calls)
+
+    eventually(is_side_by_side)
+    return found
+
+
 def test_a_product_page_has_three_calls_side_by_side(shop):
-    answer = get(shop, f"/product/{PRODUCT}")
-    assert "Goes well with it" in answer.text
-    segments = complete(shop, answer, 6)
-    calls = below(segments, "recommenderservice")
-    assert len(calls) == 3
-    assert overlap(calls)
-    catalog, recommender = below(segments, "Frontend")
+    catalog, recommender = below(product_page(shop), "Frontend")
     assert catalog["end_time"] <= recommender["start_time"]
 
 
@@ -78,11 +91,15 @@ def test_a_cart_asks_for_all_its_products_at_once(shop):
     with httpx.Client(base_url=shop.url, timeout=10, trust_env=False) as visitor:
         for product_id in PRODUCT_IDS[:4]:
             assert visitor.post("/cart", data={"product_id": product_id}).status_code == 302
-        answer = visitor.get("/cart")
-    cart, *products = below(complete(shop, answer, 6), "Frontend")
-    assert len(products) == 4
-    assert overlap(products)
-    assert cart["end_time"] <= min(each["start_time"] for each in products)
+
+        def is_side_by_side():
+            answer = visitor.get("/cart")
+            cart, *products = below(complete(shop, answer, 6), "Frontend")
+            assert len(products) == 4
+            assert cart["end_time"] <= min(each["start_time"] for each in products)
+            return overlap(products)
+
+        eventually(is_side_by_side)
 
 
 def test_an_order_is_followed_through_the_queue_and_tells_nobody_the_address(shop):
@@ -198,6 +215,20 @@ def test_the_shop_serves_without_a_collector_and_is_traced_again_when_it_is_back
         return next(Collected(shop.collector_url, 0).traces([trace_of(get(shop, "/"))]), None)
 
     eventually(is_traced)
+
+
+# -- written for the official SDK
+
+
+def test_a_service_that_was_written_for_the_official_sdk_runs_unchanged():
+    from checks import Count, count
+    from launcher import Shop
+
+    with Shop(compat=True, free_ports=True, sample_all=True, seed=1) as shop:
+        assert count(product_page(shop)) == Count(6, 9)
+        log = shop.programs["recommenderservice"].log.read_text()
+        assert "Traceback" not in log
+        assert "ERROR" not in log
 
 
 # -- chaos
