@@ -243,16 +243,16 @@ def _read(content: bytes, value: Any) -> tuple[str, Iterator[Document | Problem]
                 )
             return XTRACE, _of_traces(value["traces"])
         if isinstance(value.get("Traces"), list):
-            return BATCH_GET_TRACES, _of_traces(value["Traces"])
+            return BATCH_GET_TRACES, _sent(_of_traces(value["Traces"]))
         if "resourceSpans" in value or "resource_spans" in value:
             return OTLP, _of_otlp(content)
         if "trace_id" in value:
             return DOCUMENTS, documents(content)
         if "Segments" in value:
-            return BATCH_GET_TRACES, _of_traces([value])
+            return BATCH_GET_TRACES, _sent(_of_traces([value]))
     elif isinstance(value, list):
         if value and all(isinstance(each, dict) and "Segments" in each for each in value):
-            return BATCH_GET_TRACES, _of_traces(value)
+            return BATCH_GET_TRACES, _sent(_of_traces(value))
         return DOCUMENTS, documents(content)
     raise Unreadable(
         "The file is JSON, and no traces are in it. Trace files, BatchGetTraces' output, documents "
@@ -297,6 +297,13 @@ def _of_traces(traces: list[Any]) -> Iterator[Document | Problem]:
                 yield from documents(text.encode("utf-8", "surrogatepass"))
             elif isinstance(text, dict):  # some tools unpack it
                 yield from documents(encode(text))
+
+
+def _sent(found: Iterator[Document | Problem]) -> Iterator[Document | Problem]:
+    """Without what BatchGetTraces adds: the segments of services that sent none."""
+    for each in found:
+        if isinstance(each, Problem) or each.content.get("inferred") is not True:
+            yield each
 
 
 def _of_otlp(content: bytes) -> Iterator[Document | Problem]:
