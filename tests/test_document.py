@@ -43,7 +43,7 @@ def mine():
 def encoder(request, monkeypatch):
     """Each of the encoders, used by encode() for one test."""
     monkeypatch.setattr(document, "dumps", ENCODERS[request.param]())
-    monkeypatch.setattr(document, "_is_checked", request.param == "orjson")
+    monkeypatch.setattr(document, "is_orjson", request.param == "orjson")
 
 
 def whole(made):
@@ -413,7 +413,7 @@ def test_both_encoders_write_the_same_document(mine, monkeypatch, value, place):
     written = []
     for name, make in ENCODERS.items():
         monkeypatch.setattr(document, "dumps", make())
-        monkeypatch.setattr(document, "_is_checked", name == "orjson")
+        monkeypatch.setattr(document, "is_orjson", name == "orjson")
         written.append(json.loads(encode(described(segment)), parse_constant=pytest.fail))
     assert written[0] == written[1]
     assert written[0]["id"] == segment.id

@@ -31,6 +31,7 @@ FLOORS = [
     ["cause", "delivery", "naming", "settings", "waterfall"],
     ["model"],
     ["context", "document", "noop"],
+    ["writing"],
     ["decorator", "packing", "sampling"],
     ["environment"],
     ["emitters"],

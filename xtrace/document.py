@@ -154,10 +154,10 @@ def _place(document: dict[str, Any], entity: Entity) -> bytes:
     if segment._caller_id is not None:
         document["parent_id"] = segment._caller_id
     constant = segment._owner.constant or constant_of(segment._owner)
-    if entity._more is None or constant.is_disjoint(entity._more):
-        return constant.ending
-    _merge(document, constant.fields)
-    return b"}"
+    ending = constant.ending_of(segment)
+    if ending == b"}":
+        merge(document, constant.fields)
+    return ending
 
 
 def place(document: dict[str, Any], entity: Entity) -> None:
@@ -165,7 +165,7 @@ def place(document: dict[str, Any], entity: Entity) -> None:
     segment = entity.segment
     document.update(_place_in_trace(entity, segment))
     if segment is entity:
-        _merge(document, constant_of(segment._owner).fields)
+        merge(document, constant_of(segment._owner).fields)
 
 
 def _place_in_trace(entity: Entity, segment: Segment) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def constant_of(owner: Owner) -> Constant:
     return owner.constant
 
 
-def _merge(document: dict[str, Any], constant: dict[str, Any]) -> None:
+def merge(document: dict[str, Any], constant: dict[str, Any]) -> None:
     """Add what is the same for all segments of a process to what one segment says itself."""
     for field, content in constant.items():
         own = document.get(field)
@@ -201,10 +201,9 @@ class Constant:
     """What all segments of a process have in common.
 
     fields: of their documents. ending: the same as JSON, to end a document with.
-    is_disjoint: whether none of them is among these.
     """
 
-    __slots__ = ("ending", "fields", "is_disjoint")
+    __slots__ = ("_is_disjoint", "ending", "fields")
 
     def __init__(self, owner: Owner) -> None:
         version = {} if owner.service_version is None else {"version": owner.service_version}
@@ -215,7 +214,14 @@ class Constant:
             **origin,
         }
         self.ending = b"," + encode(self.fields)[1:]
-        self.is_disjoint = frozenset(self.fields).isdisjoint
+        self._is_disjoint = frozenset(self.fields).isdisjoint
+
+    def ending_of(self, segment: Segment) -> bytes:
+        """What the document of a segment ends with; without `fields` if it has some of these itself,
+        so that they are to be merged.
+        """
+        more = segment._more
+        return self.ending if more is None or self._is_disjoint(more) else b"}"
 
 
 def _logs(groups: tuple[str, ...]) -> dict[str, Any]:
@@ -394,7 +400,7 @@ def encode(document: dict[str, Any], ending: bytes = b"}") -> bytes:
     """
     try:
         data = dumps(document)
-        if not _is_checked and b'"metadata":' in data and _looks_odd(data):
+        if not is_orjson and b'"metadata":' in data and looks_odd(data):
             data = dumps(_plain(document))
     except Exception:  # of the application's values: a cycle, NaN, a tuple as key, a race, ...
         data = dumps(_plain(document))
@@ -421,19 +427,24 @@ def _orjson_dumps() -> Callable[[Any], bytes]:
     return lambda value: orjson_dumps(value, to_json, ask_to_json)
 
 
-def _standard_dumps() -> Callable[[Any], bytes]:
+def standard_text() -> Callable[[Any], str]:
+    """The standard library's encoder: strict JSON, as compact and as orjson writes it."""
     make = getattr(json.encoder, "c_make_encoder", None)
     if make is None:  # a Python without the C accelerator
-        python_encode = json.JSONEncoder(
+        return json.JSONEncoder(
             ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=values.to_json
         ).encode
-        return lambda value: python_encode(value).encode()
     # The C encoder itself, made once: json.dumps makes one a call, which costs as much as its use.
     chunks = make(
         None, values.to_json, json.encoder.encode_basestring, None, ":", ",", False, False, False
     )
     join = "".join
-    return lambda value: join(chunks(value, 0)).encode()
+    return lambda value: join(chunks(value, 0))
+
+
+def _standard_dumps() -> Callable[[Any], bytes]:
+    text = standard_text()
+    return lambda value: text(value).encode()
 
 
 # Digits and opening brackets of a document, everything else blank.
@@ -442,7 +453,7 @@ _LONG_NUMBER = b"0" * len(str(-SMALLEST_INTEGER))
 _MANY_BRACKETS = 200
 
 
-def _looks_odd(data: bytes) -> bool:
+def looks_odd(data: bytes) -> bool:
     """Whether a document may hold an integer, or a depth, that orjson refuses and json doesn't."""
     shape = data.translate(_SHAPE)
     return _LONG_NUMBER in shape or shape.count(b"{") > _MANY_BRACKETS
@@ -450,10 +461,10 @@ def _looks_odd(data: bytes) -> bool:
 
 try:
     dumps = _orjson_dumps()
-    _is_checked = True
+    is_orjson = True
 except ImportError:
     dumps = _standard_dumps()
-    _is_checked = False
+    is_orjson = False
 
 
 # -- shortening --------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import document
 from .ledger import Ledger
+from .writing import write
 
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
@@ -34,22 +35,24 @@ def pack(batch: list[Entity], limit: int, ledger: Ledger) -> list[Packed]:
     if len(batch) > document.MAX_EMBEDDED_DEPTH:
         return _Packing(batch, limit, ledger, _described(batch, ledger)).done
     try:
-        made = document.documents(batch, ledger)
+        packed = _encoded(batch, ledger) if document.is_orjson else write(batch, ledger)
+        if packed is None:
+            packed = _encoded(batch, Ledger())  # what is repaired was counted
     except RuntimeError:  # another thread still adds to one of them
         return _Packing(batch, limit, ledger, _described(batch, Ledger())).done
-    if len(made) == 1:
-        each, ending = made[0]
-        data = document.encode(each, ending)
-        if len(data) <= limit:
-            return [(data, len(batch))]
-    packed = []
-    for each, ending in made:
-        data = document.encode(each, ending)
+    for data, _ in packed:
         if len(data) > limit:
             # Described anew, because subsegments are inside now; what is repaired was counted.
             return _Packing(batch, limit, ledger, _described(batch, Ledger())).done
-        packed.append((data, _entities(each) if "subsegments" in each else 1))
     return packed
+
+
+def _encoded(batch: list[Entity], ledger: Ledger) -> list[Packed]:
+    """The documents of a batch, however large."""
+    made = document.documents(batch, ledger)
+    if len(made) == 1:
+        return [(document.encode(*made[0]), len(batch))]
+    return [(document.encode(each, ending), _entities(each)) for each, ending in made]
 
 
 def _described(batch: list[Entity], ledger: Ledger) -> dict[Entity, dict[str, Any]]:

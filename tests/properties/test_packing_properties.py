@@ -16,6 +16,7 @@ from xtrace import document
 from xtrace.emitters.memory import MemoryEmitter
 from xtrace.ledger import EmitterStats, Ledger
 from xtrace.packing import TOO_LARGE, pack
+from xtrace.writing import write
 
 LIMITS = [64_000, 8192, 1472, 1024]
 ENCODERS = {"orjson": document._orjson_dumps, "standard": document._standard_dumps}
@@ -159,7 +160,7 @@ def test_every_entity_arrives_once_as_it_was_or_is_counted(encoder, limit, drawn
     parents, inside, first = drawn
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(document, "dumps", ENCODERS[encoder]())
-        patch.setattr(document, "_is_checked", encoder == "orjson")
+        patch.setattr(document, "is_orjson", encoder == "orjson")
         batch = made(parents, inside)
         ledger = Ledger()
         # As when some ended early: what is sent in two batches is one trace all the same.
@@ -182,6 +183,42 @@ def test_every_entity_arrives_once_as_it_was_or_is_counted(encoder, limit, drawn
     assert ledger.recorded == lost
     if limit in LIMITS:
         assert lost == 0
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.large_base_example,
+    ],
+)
+@given(drawn=trees())
+def test_what_is_written_as_text_is_what_the_encoder_writes(drawn):
+    parents, inside, _ = drawn
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(document, "dumps", ENCODERS["standard"]())
+        patch.setattr(document, "is_orjson", False)
+        batch = made(parents, inside)
+        ledgers = Ledger(), Ledger()
+        packed = write(batch, ledgers[0])
+        if packed is None:
+            return
+        ((data, entities),) = packed
+        (whole,) = document.documents(batch, ledgers[1])
+        expected = json.loads(document.encode(*whole))
+    assert entities == len(batch)
+    assert in_microseconds(json.loads(data)) == in_microseconds(expected)
+    assert ledgers[0].repaired == ledgers[1].repaired
+
+
+def in_microseconds(made):
+    """A document with its times cut off."""
+    for each in entities_in([made]):
+        each["start_time"] = int(each["start_time"] * 1e6)
+        each["end_time"] = int(each["end_time"] * 1e6)
+    return made
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,0 +1,171 @@
+"""Documents written as text: what sends them where the JSON encoder is the standard library's.
+
+That encoder walks a dict slowly, and most of what it finds there is known beforehand: names, ids,
+times, and blocks that were looked at when they were put there. Here they are filled in as they
+stand, in half the time. The encoder is asked for metadata, and for entities with anything unusual,
+of which `document` makes dicts. orjson is faster than either: with it, nothing here is used.
+"""
+
+from __future__ import annotations
+
+import json.encoder
+from operator import attrgetter
+
+from . import naming
+from .document import NAMESPACES, constant_of, describe, encode, looks_odd, merge, standard_text
+from .model import LATEST, SUBSEGMENTS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .ledger import Ledger
+    from .model import Entity
+    from .packing import Packed
+
+_quote = json.encoder.encode_basestring
+_json = standard_text()
+_start_time = attrgetter("start_time")
+
+_EARLIEST = 1e9
+"""From then on (2001) times have the same number of digits."""
+
+
+def write(batch: list[Entity], ledger: Ledger) -> list[Packed] | None:
+    """The documents of entities that are sent together, as document.documents() and encode() make
+    them, but for the times, which are in whole microseconds.
+
+    None if a value in them is one that only encode() can write.
+    Raises RuntimeError while another thread still adds to an entity.
+    """
+    if len(batch) == 1:
+        data = _document(batch[0], _text(batch[0], ledger))
+        return None if data is None else [(data, 1)]
+    texts: dict[Entity | None, str] = {entity: _text(entity, ledger) for entity in batch}
+    outermost: list[Entity] = []
+    below: dict[Entity | None, list[Entity]] = {}
+    for entity in batch:
+        parent = entity._parent
+        if parent not in texts:
+            outermost.append(entity)
+        elif parent in below:
+            below[parent].append(entity)
+        else:
+            below[parent] = [entity]
+    packed = []
+    for entity in outermost:
+        data = _document(entity, _tree(entity, texts, below))
+        if data is None:
+            return None
+        packed.append((data, len(batch) if len(outermost) == 1 else _count(entity, below)))
+    return packed
+
+
+def _tree(
+    entity: Entity, texts: dict[Entity | None, str], below: dict[Entity | None, list[Entity]]
+) -> str:
+    """An entity with its subsegments, but for the last brace."""
+    text = texts[entity]
+    subsegments = below.get(entity)
+    if subsegments is None:
+        return text
+    if len(subsegments) > 1:
+        subsegments.sort(key=_start_time)
+    inside = [_tree(each, texts, below) if each in below else texts[each] for each in subsegments]
+    return f'{text},"subsegments":[{"},".join(inside)}}}]'
+
+
+def _count(entity: Entity, below: dict[Entity | None, list[Entity]]) -> int:
+    return 1 + sum(_count(each, below) for each in below.get(entity, ()))
+
+
+def _document(entity: Entity, text: str) -> bytes | None:
+    """The document of an entity that is inside no other. text: its fields; None if one is odd."""
+    segment = entity.segment
+    trace_id = segment._trace_id or segment.trace_id
+    text = f'{text},"trace_id":{_quote(trace_id)}'
+    parent_id = entity.parent_id
+    if parent_id is not None:
+        text = f'{text},"parent_id":{_quote(parent_id)}'
+    if segment is entity:
+        ending = (segment._owner.constant or constant_of(segment._owner)).ending_of(segment)
+    else:
+        text += ',"type":"subsegment"'
+        ending = b"}"
+    try:
+        data = text.encode() + ending
+    except UnicodeEncodeError:  # a lone surrogate
+        return None
+    return None if '"metadata":' in text and looks_odd(data) else data
+
+
+def _text(entity: Entity, ledger: Ledger) -> str:
+    """The fields of an entity, but for the last brace."""
+    try:
+        start, end = entity.start_time, entity.end_time
+        if not entity._checked or end is None or not _EARLIEST <= start <= end < LATEST:
+            return _any_text(entity, ledger)
+        # Ten digits and six: as ints they are printed in half of the time that a float takes.
+        began, ended = str(int(start * 1e6)), str(int(end * 1e6))
+        text = (
+            f'{{"name":{_quote(naming.known[entity.name])},"id":{_quote(entity.id)}'
+            f',"start_time":{began[:-6]}.{began[-6:]},"end_time":{ended[:-6]}.{ended[-6:]}'
+        )
+        namespace = entity.namespace
+        if namespace is not None and namespace in NAMESPACES:
+            text = f'{text},"namespace":"{namespace}"'
+        if entity._more:
+            for field, content in entity._more.items():
+                if field == "http":
+                    text = f'{text},"http":{{"request":{_flat(content["request"])}'
+                    if "response" in content:
+                        text = f'{text},"response":{_flat(content["response"])}'
+                    text += "}"
+                elif field == "sql" or (field == "aws" and namespace == field):
+                    text = f'{text},"{field}":{_flat(content)}'
+                elif content is True:
+                    text = f'{text},"{field}":true'
+                elif field != SUBSEGMENTS:
+                    return _any_text(entity, ledger)
+        annotations, metadata = entity._annotations, entity._metadata
+        if metadata and annotations:
+            both = _json({"annotations": annotations, "metadata": metadata})
+            text = f"{text},{both[1:-1]}"
+        elif metadata:
+            text = f'{text},"metadata":{_json(metadata)}'
+        elif annotations:
+            text = f'{text},"annotations":{_flat(annotations)}'
+        return text
+    except Exception:  # a name that wasn't looked at, a value of another kind, ...
+        return _any_text(entity, ledger)
+
+
+def _any_text(entity: Entity, ledger: Ledger) -> str:
+    """The same of entities that hold anything unusual."""
+    fields = describe([entity], ledger)[entity]
+    for time in ("start_time", "end_time"):
+        seconds = fields.get(time)
+        if seconds.__class__ is float and _EARLIEST <= seconds < LATEST:
+            fields[time] = int(seconds * 1e6) / 1e6
+    segment = entity.segment
+    if segment is entity:
+        constant = constant_of(segment._owner)
+        if constant.ending_of(segment) == b"}":
+            merge(fields, constant.fields)
+    return encode(fields)[:-1].decode()
+
+
+def _flat(block: dict[str, Any]) -> str:
+    """A dict of texts, numbers and booleans. Raises TypeError if something else is among them."""
+    text = ""
+    for key, value in block.items():
+        kind = value.__class__
+        if kind is str:
+            text = f"{text},{_quote(key)}:{_quote(value)}"
+        elif kind is int or (kind is float and value - value == 0):
+            text = f"{text},{_quote(key)}:{value}"
+        elif kind is bool:
+            text = f"{text},{_quote(key)}:{'true' if value else 'false'}"
+        else:
+            raise TypeError(value)
+    return f"{{{text[1:]}}}"
