@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 TIME_SECONDS = 0.000_002
 """Times that differ by less are the same: not every backend keeps all digits."""
 
+CLOCK_SECONDS = 60.0
+"""How far other machines' clocks may be ahead."""
+
 ESSENTIAL = (
     *(
         "type",
@@ -82,8 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the counts and what differs; the exit status is 1 if anything does."""
-    end = time.time() - arguments.settled
-    start = end - arguments.last
+    now = time.time()
+    end = now - arguments.settled if arguments.settled else now + CLOCK_SECONDS
+    start = now - arguments.last
     sides = [(name, entities(name, start, end)) for name in (arguments.first, arguments.second)]
     width = max(len(name) for name, _ in sides)
     print(f"{'':{width}}  traces  segments  subsegments")

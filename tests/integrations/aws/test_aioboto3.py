@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-import venv
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from tests.support.own_environment import python_with
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-FOLDER = ROOT / ".venv-aioboto3"
 REQUIREMENTS = HERE / "requirements-aio.txt"
 FILES = [HERE / f"test_{name}.py" for name in ("contract", "messages", "pynamodb")]
-BIN = "Scripts" if os.name == "nt" else "bin"
 
 
 @pytest.fixture(scope="module")
 def python():
-    """The Python of the environment, which is made if it isn't there yet."""
-    ready = FOLDER / "ready"
-    wanted = f"{sys.version}\n{REQUIREMENTS.read_text()}"
-    python = FOLDER / BIN / "python"
-    if not ready.exists() or ready.read_text() != wanted:
-        venv.create(FOLDER, clear=True, with_pip=True)
-        pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        subprocess.run([*pip, "-r", REQUIREMENTS], check=True)
-        ready.write_text(wanted)
-    return python
+    """The Python of the environment."""
+    return python_with("aioboto3", REQUIREMENTS)
 
 
 @pytest.mark.skipif(find_spec("aioboto3") is not None, reason="this is that environment")
