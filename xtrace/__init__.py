@@ -110,16 +110,17 @@ def unpatch(libraries: str | Iterable[str] | None = None) -> None:
     unpatch(libraries)
 
 
-def messages(received: Any, name: str | None = None, *, link: bool = False) -> Messages:
-    """The messages of an answer of SQS, or of a Lambda event; work on each joins its producer's trace.
+def messages(received: Any, name: str | None = None, *, link: bool | None = None) -> Messages:
+    """The messages that were received from a queue; work on each joins its producer's trace.
 
     `for message in xtrace.messages(response):` has a segment for each, or, where a segment is open,
     a subsegment of it, and a link to the producer's trace. `with xtrace.messages(response) as batch:`
     has one segment for all: of the trace that they share, else with a link to each.
 
-    received: the response of ReceiveMessage, an event with Records, or messages themselves.
+    received: SQS's answer of ReceiveMessage, an event of Lambda's with Records, a consumer of Kafka's
+    or what it has received, messages of RabbitMQ's, a list, or one message.
     name: of the segments, the service's unless given, or of the subsegments. link=True: never
-    continue a trace, link to it.
+    continue a trace, link to it; None leaves it to the setting link_messages.
     """
     from .integrations._messages import Messages
 

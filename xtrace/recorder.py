@@ -55,6 +55,7 @@ _between_urls = re.compile(r"\s*,\s*(?=[a-z+]+:)").split
 _PLAIN = (
     "enabled",
     "excluded_urls",
+    "link_messages",
     "log_groups",
     "max_trace_back",
     "redact",
@@ -102,6 +103,7 @@ class Recorder:
         "environment",
         "excluded_urls",
         "in_use",
+        "link_messages",
         "log_groups",
         "max_trace_back",
         "naming",
@@ -125,6 +127,7 @@ class Recorder:
 
     enabled: bool
     excluded_urls: tuple[str, ...]
+    link_messages: bool
     log_groups: tuple[str, ...]
     max_trace_back: int
     redact: bool

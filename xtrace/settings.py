@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         stream_sql: bool | str
         redact: bool
         traceparent: bool
+        link_messages: bool
         trace_header_targets: Sequence[str] | str
         excluded_urls: Sequence[str] | str
 
@@ -369,6 +370,14 @@ SETTINGS: dict[str, Setting] = {
             "True: called services get a W3C traceparent beside X-Amzn-Trace-Id.",
             _flag,
             "XTRACE_TRACEPARENT",
+        ),
+        Setting(
+            "link_messages",
+            False,
+            "True: the work on a message or job begins a trace of its own, with a link to its "
+            "producer's, instead of going on with that.",
+            _flag,
+            "XTRACE_LINK_MESSAGES",
         ),
         Setting(
             "trace_header_targets",

@@ -1,14 +1,15 @@
-"""The consumer's side of messages: work on a message goes on with its producer's trace."""
+"""messages(): the consumer's side of queues whose messages the application takes itself."""
 
 from __future__ import annotations
 
 from .. import faults, header
 from ..default import recorder
 from ._messaging import SQS_ATTRIBUTE
+from ._queues import begin_work, end_work, link_to, producer_in, segment_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Any
 
@@ -22,15 +23,16 @@ WORK = "message"
 
 
 class Messages:
-    """The messages of an answer of SQS, or of an event of Lambda's, one after the other.
+    """The messages of an answer of SQS, of an event of Lambda's, of a consumer of Kafka's or of
+    RabbitMQ's, one after the other.
 
     `for message in messages:` works on each in its producer's trace: in a segment of its own, or,
     where a segment is open, in a subsegment of that one, which is linked to the producer's trace.
     `with messages:` begins one segment for all of them.
     """
 
-    def __init__(self, source: Any, name: str | None = None, link: bool = False) -> None:
-        self._messages = _messages_of(source)
+    def __init__(self, source: Any, name: str | None = None, link: bool | None = None) -> None:
+        self._received = _messages_of(source)
         self._name = name
         self._link = link
         self._segment: Segment | None = None
@@ -39,7 +41,15 @@ class Messages:
         self._is_entered = False
 
     def __len__(self) -> int:
-        return len(self._messages)
+        return len(self._all())
+
+    def _all(self) -> Sequence[Any]:
+        if not isinstance(self._received, list):
+            raise TypeError(
+                "A consumer's messages come one after the other, without an end. Give messages() "
+                "those that were received together."
+            )
+        return self._received
 
     def __iter__(self) -> _Iterator:
         iterator = _Iterator(self)
@@ -49,11 +59,12 @@ class Messages:
         return iterator
 
     def __enter__(self) -> Self:
+        received = self._all()
         self._is_entered = True
         try:
-            producers = [producer_of(message) for message in self._messages]
+            producers = [producer_of(message) for message in received]
             if recorder._get_current() is None:
-                self._segment = self._one_segment(producers)
+                self._segment = segment_for(producers, self._name, self._link)
                 self._segment.__enter__()
             self._link_to(producers)
         except Exception as error:
@@ -85,57 +96,21 @@ class Messages:
     ) -> None:
         self.__exit__(kind, error, traceback)
 
-    def begin(self, message: Any) -> Entity:
+    def begin(self, message: Any) -> Entity | None:
         """Begin the work on one message, and make it current."""
-        producer = producer_of(message)
-        work: Entity
-        if recorder._get_current() is not None:
-            self._link_to([producer])
-            work = recorder.in_subsegment(self._name or WORK)
-            if producer.root is not None and producer.root != work.trace_id:
-                found = {"trace_id": producer.root, "id": producer.parent}
-                work.put_metadata("producer", found, "message")
-            work.__enter__()
-        else:
-            segment = self._one_segment([producer])
-            segment.__enter__()
-            self._link_to([producer], segment)
-            work = segment
-        return work
+        return begin_work(
+            producer_of(message),
+            name=self._name,
+            part=WORK,
+            link=self._link,
+            linked=self._linked,
+            in_trace=self._segment is not None,
+        )
 
-    def _one_segment(self, producers: list[TraceHeader]) -> Segment:
-        """The segment for the work on messages, not begun yet."""
-        roots = {producer.root for producer in producers}
-        request = {"service": self._name or recorder.service}
-        if len(roots) == 1 and None not in roots and not self._link:
-            return recorder.in_segment(self._name, header=producers[0], request=request)
-        # A link to what isn't kept leads nowhere: who has kept the producers' work keeps this.
-        decisions = {producer.sampled for producer in producers}
-        sampling = True if True in decisions else False if decisions == {False} else None
-        return recorder.in_segment(self._name, sampling=sampling, request=request)
-
-    def _link_to(self, producers: Iterable[TraceHeader], segment: Segment | None = None) -> None:
-        """Link the current segment to traces that it isn't part of, or to what called it besides."""
-        if segment is None:
-            current = recorder._get_current()
-            if current is None:
-                return
-            segment = current.segment
-        if not (segment.sampled and getattr(recorder.context, "makes_segments", True)):
-            return
-        for producer in producers:
-            root, parent = producer.root, producer.parent
-            if (
-                root is None
-                or parent is None
-                or parent in self._linked
-                or producer.sampled is False
-            ):
-                continue
-            if root == segment.trace_id and (segment.parent_id == parent or not self._segment):
-                continue
-            self._linked.add(parent)
-            segment.add_link(root, parent)
+    def _link_to(self, producers: list[TraceHeader]) -> None:
+        current = recorder._get_current()
+        if current is not None:
+            link_to(current.segment, producers, self._linked, self._segment is not None)
 
 
 class _Iterator:
@@ -143,7 +118,7 @@ class _Iterator:
 
     def __init__(self, messages: Messages) -> None:
         self._messages = messages
-        self._left = iter(messages._messages)
+        self._left = iter(messages._received)
         self._work: Entity | None = None
 
     def __iter__(self) -> Self:
@@ -152,17 +127,13 @@ class _Iterator:
     def __next__(self) -> Any:
         self.end()
         message = next(self._left)
-        try:
-            self._work = self._messages.begin(message)
-        except Exception as error:
-            faults.report("messages", "The work on a message isn't recorded", error)
+        self._work = self._messages.begin(message)
         return message
 
     def end(self, error: BaseException | None = None) -> None:
         """End the work on the last message."""
         work, self._work = self._work, None
-        if work is not None:
-            work.__exit__(None if error is None else type(error), error, None)
+        end_work(work, error)
 
     def __del__(self) -> None:
         # A loop that was left early drops its iterator at once.
@@ -172,11 +143,18 @@ class _Iterator:
 def producer_of(message: Any) -> TraceHeader:
     """What the trace header of a message says; NO_HEADER if it has none.
 
-    message: of an answer of ReceiveMessage, a record of an event of Lambda's, or boto3's Message.
+    message: of an answer of ReceiveMessage, a record of an event of Lambda's, boto3's Message, a
+    record of kafka-python's or a message of confluent_kafka's, or one of RabbitMQ's: aio_pika's, or
+    what pika's consume() and basic_get() give.
     """
     try:
         if hasattr(message, "get"):
             attributes = message.get("Attributes") or message.get("attributes")
+        elif hasattr(message, "headers"):
+            headers = message.headers
+            return producer_in(headers() if callable(headers) else headers)
+        elif isinstance(message, tuple) and len(message) == 3:  # pika's method, properties, body
+            return producer_in(getattr(message[1], "headers", None))
         else:
             attributes = getattr(message, "attributes", None)
         return header.parse(attributes.get(SQS_ATTRIBUTE)) if attributes else header.NO_HEADER
@@ -185,15 +163,24 @@ def producer_of(message: Any) -> TraceHeader:
         return header.NO_HEADER
 
 
-def _messages_of(source: Any) -> list[Any]:
-    """The messages in what was received: an answer, an event, a list, or one message itself."""
+def _messages_of(source: Any) -> Any:
+    """The messages in what was received, a list: of an answer, an event, a batch of Kafka's by
+    partition, a list, or one message itself. Of a consumer that gives them one by one, itself.
+    """
     if source is None:
         return []
-    if hasattr(source, "get"):
+    if hasattr(source, "get") and hasattr(source, "items"):
         answer: Mapping[str, Any] = source
         found = answer.get("Messages", answer.get("Records"))
         if found is not None:
             return list(found)
         is_message = any(key in answer for key in ("Body", "body", "MessageId", "messageId"))
-        return [answer] if is_message else []
+        if is_message:
+            return [answer]
+        batches = answer.values()  # of KafkaConsumer.poll(): {partition: [record, ...]}
+        return [each for batch in batches if isinstance(batch, list) for each in batch]
+    if isinstance(source, tuple) and hasattr(source, "headers"):  # a record is a named tuple
+        return [source]
+    if hasattr(source, "__next__"):
+        return source
     return list(source) if hasattr(source, "__iter__") else [source]
