@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 INTEGRATIONS = {
+    "aio_pika": "aio_pika",
     "aiobotocore": "aiobotocore.client",
     "aiohttp_client": "aiohttp",
     "aiohttp_server": "aiohttp.web",
@@ -29,6 +30,8 @@ INTEGRATIONS = {
     "asyncpg": "asyncpg",
     "botocore": "botocore.client",
     "bottle": "bottle",
+    "celery": "celery.app.base",
+    "confluent_kafka": "confluent_kafka",
     "django": "django",
     "fastapi": "fastapi",
     "flask": "flask",
@@ -37,6 +40,7 @@ INTEGRATIONS = {
     "http_client": "http.client",
     "httpx": "httpx",
     "jinja2": "jinja2",
+    "kafka": "kafka",
     "litestar": "litestar",
     "logging": "logging",
     "multiprocessing": "multiprocessing.pool",
@@ -46,11 +50,13 @@ INTEGRATIONS = {
     "psycopg": "psycopg",
     "psycopg2": "psycopg2",
     "pymysql": "pymysql",
+    "pika": "pika.adapters.blocking_connection",
     "pynamodb": "pynamodb.connection.base",
     "quart": "quart",
     "redis": "redis",
     "requests": "requests",
     "sqlalchemy": "sqlalchemy.engine",
+    "rq": "rq.worker",
     "sqlite3": "sqlite3",
     "starlette": "starlette.applications",
     "threading": "threading",

@@ -179,7 +179,7 @@ def _messages_of(source: Any) -> Any:
             return [answer]
         batches = answer.values()  # of KafkaConsumer.poll(): {partition: [record, ...]}
         return [each for batch in batches if isinstance(batch, list) for each in batch]
-    if isinstance(source, tuple) and hasattr(source, "headers"):  # a record is a named tuple
+    if hasattr(source, "headers"):  # one message; a record is a tuple, and aio_pika's iterates, too
         return [source]
     if hasattr(source, "__next__"):
         return source

@@ -1,9 +1,9 @@
 """Queues, once for all libraries: sending a message is a subsegment; the work on it, elsewhere and
 later, goes on with its producer's trace, or, if that is asked for, begins a trace with a link to it.
 
-A producer's integration calls sending(), then the library, then finished() of _outgoing. What the
-library does meanwhile, with a store or by HTTP, is part of it. A consumer's calls begin_work(), and
-end_work() with what the work raised. None of these raises.
+A producer's integration calls sending(), then the library by sent(). What the library does meanwhile,
+with a store or by HTTP, is part of it. A consumer's calls begin_work(), and the work by worked_on(), or
+end_work() with what it raised. Nothing here raises by itself.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from .. import faults, header
 from ..default import recorder
 from ..header import NAME, NO_HEADER
 from ._aws import AWS
-from ._outgoing import EVERY_LAYER, Call
+from ._outgoing import EVERY_LAYER, Call, finished
 from ._stores import STORE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, MutableMapping
+    from collections.abc import Callable, Iterable, Mapping, MutableMapping
     from typing import Any
 
     from ..header import TraceHeader
@@ -72,6 +72,21 @@ def sending(
     except Exception as error:
         faults.report(f"integration:{library}", "A message isn't recorded", error)
         return None
+
+
+def sent(
+    call: Call | None, send: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Send, and end the subsegment; what the library raises is recorded and passed on."""
+    if call is None:
+        return send(*args, **kwargs)
+    try:
+        result = send(*args, **kwargs)
+    except BaseException as error:
+        finished(call, error)
+        raise
+    finished(call)
+    return result
 
 
 def current_sending() -> Call | None:
@@ -162,6 +177,22 @@ def end_work(work: Entity | None, error: BaseException | None = None) -> None:
             work.__exit__(None if error is None else type(error), error, None)
         except Exception as fault:
             faults.report("messages", "The work on a message isn't sent", fault)
+
+
+def worked_on(
+    work: Entity | None,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Do the work that was begun, and end it; what it raises is recorded and passed on."""
+    try:
+        result = function(*args, **kwargs)
+    except BaseException as error:
+        end_work(work, error)
+        raise
+    end_work(work)
+    return result
 
 
 def segment_for(

@@ -92,3 +92,12 @@ def argument(
     if len(args) > position:
         return args[position]
     return kwargs.get(name, default)
+
+
+def with_argument(
+    args: tuple[Any, ...], kwargs: Mapping[str, Any], position: int, name: str, value: Any
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a wrapped call with another one in place of that, or added."""
+    if len(args) > position:
+        return (*args[:position], value, *args[position + 1 :]), {**kwargs}
+    return args, {**kwargs, name: value}
