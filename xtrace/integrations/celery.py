@@ -136,7 +136,9 @@ def _end(task: Any = None, state: str | None = None, **_: object) -> None:
         request = task.request
         work = request.__dict__.pop(_WORK, None)
         error = request.__dict__.pop(_ERROR, None)
-        if error is None and state is None:  # it leaves the task as it is, as apply(throw=True) asks
+        if (
+            error is None and state is None
+        ):  # it leaves the task as it is, as apply(throw=True) asks
             error = sys.exc_info()[1]
         end_work(work, error)
 
