@@ -4,8 +4,8 @@ import { shared, useEffect, useLatest } from "./view.js";
 import { shortcuts } from "./settings.js";
 
 /**
- * @typedef {{keys: string, label: string, group: string, run: (event: KeyboardEvent) => void, hidden?: boolean}} Binding
- * keys: "j", "Enter", "?", or a sequence "g m". group: the heading in the list.
+ * @typedef {{keys: string, label: string, group: string, run: (event: KeyboardEvent) => void, hidden?: boolean, when?: (event: KeyboardEvent) => boolean}} Binding
+ * keys: "j", "Enter", "?", or a sequence "g m". group: the heading in the list. when: whether it counts now.
  */
 
 /** @type {Map<object, Binding[]>} the newest last, which comes first */
@@ -51,15 +51,18 @@ const EDITABLE = "input, textarea, select, [contenteditable]";
 const isTyping = (target) =>
   target instanceof Element && target.matches(EDITABLE) && !target.matches("input[type=checkbox], input[type=radio]");
 
-function find(keys) {
+function find(keys, event) {
   for (const bindings of [...layers.values()].reverse()) {
     const found = bindings.find((each) => each.keys === keys);
-    if (found) return found;
+    if (found && (!found.when || found.when(event))) return found;
   }
   return null;
 }
 
 const begins = (key) => [...layers.values()].some((bindings) => bindings.some((each) => each.keys.startsWith(`${key} `)));
+
+/** Whether nothing in particular has the focus, so that arrow keys may be for a list. */
+export const isLoose = (event) => event.target === document.body || event.target?.id === "main";
 
 function forget() {
   clearTimeout(timer);
@@ -77,14 +80,14 @@ addEventListener("keydown", (event) => {
   const first = pending.get();
   if (first) {
     forget();
-    const second = event.key === "Escape" ? null : find(`${first} ${event.key}`);
+    const second = event.key === "Escape" ? null : find(`${first} ${event.key}`, event);
     if (second || event.key === "Escape") {
       event.preventDefault();
       second?.run(event);
       return;
     }
   }
-  const binding = find(event.key);
+  const binding = find(event.key, event);
   if (binding) {
     event.preventDefault();
     binding.run(event);

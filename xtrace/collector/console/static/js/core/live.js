@@ -6,9 +6,13 @@ import { address } from "./api.js";
 const EVENTS = ["trace", "update", "gone", "clear", "stats"];
 const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 15000;
+/** After so many seconds without counts nothing comes any more. */
+const LONGEST_SECOND = 3;
 
 /** The newest counts, null before the first. */
 export const stats = shared(null);
+/** Documents a second, by the last counts. */
+export const pace = shared(0);
 /** "connecting", "open", or "lost". */
 export const connection = shared("connecting");
 /** Whether the reader has stopped the screens from changing. */
@@ -21,6 +25,7 @@ let question = {};
 let last = "";
 let wait = FIRST_WAIT;
 let timer = 0;
+let quiet = 0;
 
 /** Be told of events: listener(type, data). Gives a function that ends it. */
 export function onLive(listener) {
@@ -59,10 +64,20 @@ function connect() {
       if (source !== opened) return;
       if (event.lastEventId && !hidden) last = event.lastEventId;
       const data = JSON.parse(event.data || "{}");
-      if (type === "stats") stats.set(data);
+      if (type === "stats") count(data);
       for (const listener of [...listeners]) listener(type, data);
     });
   }
+}
+
+/** Counts come each second while something changes. */
+function count(data) {
+  const before = stats.get();
+  const seconds = before ? data.time - before.time : 0;
+  pace.set(seconds > 0 && seconds < LONGEST_SECOND ? Math.max(0, data.received - before.received) / seconds : 0);
+  stats.set(data);
+  clearTimeout(quiet);
+  quiet = setTimeout(() => pace.set(0), LONGEST_SECOND * 1000);
 }
 
 document.addEventListener("visibilitychange", () => source && connect());

@@ -26,9 +26,12 @@ export function TraceMap({ id, revision }) {
 const SHOWN = 6;
 
 /** @param {{services: {name: string}[], colours: number[]}} props */
-export const Chips = ({ services, colours }) => html`
-  <span class="chips" aria-hidden="true">
-    ${services.slice(0, SHOWN).map(({ name }, index) => html`<span class="chip"><i class="swatch fill-${colours[index]}" />${name}</span>`)}
-    ${services.length > SHOWN ? html`<span class="dim small">+${count(services.length - SHOWN)}</span>` : null}
-  </span>
-`;
+export function Chips({ services, colours }) {
+  const named = [...new Map(services.map(({ name }, index) => [name, colours[index]]))];
+  return html`
+    <span class="chips" aria-hidden="true">
+      ${named.slice(0, SHOWN).map(([name, colour]) => html`<span class="chip"><i class="swatch fill-${colour}" />${name}</span>`)}
+      ${named.length > SHOWN ? html`<span class="dim small">+${count(named.length - SHOWN)}</span>` : null}
+    </span>
+  `;
+}

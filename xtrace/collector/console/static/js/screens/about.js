@@ -3,7 +3,7 @@
 import { html, useEffect, useLoad, useState } from "../core/view.js";
 import { get, part, send } from "../core/api.js";
 import { age, bytes, clock, count, duration, percent, plural } from "../core/format.js";
-import { stats } from "../core/live.js";
+import { pace } from "../core/live.js";
 import { Code } from "../ui/code.js";
 import { confirm, Dialog, hide, show } from "../ui/dialog.js";
 import { Failure } from "../ui/empty.js";
@@ -19,7 +19,7 @@ export function About() {
     const timer = setInterval(() => document.visibilityState === "visible" && reload(), SECONDS * 1000);
     return () => clearInterval(timer);
   }, []);
-  const live = stats.use();
+  const perSecond = pace.use();
   if (error && !data) return html`<${Failure} error=${error} retry=${reload} />`;
   if (!data) return html`<div class="loading"><span class="spinner" /></div>`;
   const { documents, store, checks } = data;
@@ -36,8 +36,7 @@ export function About() {
         </dl></div></section>
         <section class="panel"><header><h2>Received</h2></header><div class="body">
           <div class="figures">
-            <${Figure} value=${count(documents.received)} name="documents" /><${Figure} value=${bytes(documents.bytes)} name="bytes" />
-            <${Figure} value=${live ? `${live.per_second.toFixed(live.per_second < 10 ? 1 : 0)}/s` : "–"} name="now" />
+            <${Figure} value=${count(documents.received)} name="documents" /><${Figure} value="${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s" name="now" />
           </div>
           <dl class="facts spaced">
             <dt>Stored</dt><dd>${count(documents.stored)}</dd><dt>Waiting</dt><dd>${count(documents.waiting)}</dd>
@@ -63,8 +62,8 @@ export function About() {
           </div>
         </div></section>
         <section class="panel"><header><h2>What X-Ray would say</h2></header><div class="body">
-          <p>${checks.checked ? html`Of ${plural(checks.checked, "document")} that were checked, X-Ray would reject <b class=${checks.rejectable ? "text-fault" : "text-ok"}>${count(checks.rejectable)}</b>.` : "Nothing has been checked yet."}</p>
-          ${Object.keys(checks.by_code ?? {}).length ? html`<dl class="facts">${Object.entries(checks.by_code).map(([code, many]) => html`<dt>${code.replace(/_/g, " ")}</dt><dd>${count(many)}</dd>`)}</dl>` : null}
+          <p>${checks.checked ? html`Of ${plural(checks.checked, "document")} that were checked, X-Ray would reject <b class=${checks.rejected ? "text-fault" : "text-ok"}>${count(checks.rejected)}</b>.` : "Nothing has been checked yet."}</p>
+          ${Object.keys(checks.codes).length ? html`<dl class="facts">${Object.entries(checks.codes).map(([code, many]) => html`<dt>${code.replace(/_/g, " ")}</dt><dd>${count(many)}</dd>`)}</dl>` : null}
         </div></section>
       </div>
       <${Runs} />

@@ -3,7 +3,7 @@
 import { classes, html, useLoad, useState } from "../core/view.js";
 import { get, part } from "../core/api.js";
 import { both, quoted } from "../core/filter.js";
-import { age, clock, count, cut, plural } from "../core/format.js";
+import { age, clock, count, cut, plural, shortId } from "../core/format.js";
 import { useKeys } from "../core/keys.js";
 import * as ranges from "../core/range.js";
 import { useRefresh } from "../core/refresh.js";
@@ -95,13 +95,13 @@ function More({ group, question }) {
       <section>
         <h3>The newest one</h3>
         ${error ? html`<p class="banner fault">${error.message}</p>` : null}
-        ${data?.exception ? html`<${Exceptions} exceptions=${[data.exception].flat()} />` : null}
+        ${data ? html`<${Exceptions} exceptions=${data.exceptions} />` : null}
       </section>
       <section>
         <h3>Examples</h3>
         <ul class="samples">
           ${samples.map((sample) => html`
-            <li><a href=${href(`/traces/${part(sample.trace_id)}`, { row: sample.entity })}><span class="nowrap">${age(sample.time, now)}</span> <span class="clip" title=${sample.message}>${cut(sample.message ?? "", 200)}</span></a></li>
+            <li><a href=${href(`/traces/${part(sample.trace_id)}`, { row: sample.entity })}><span class="nowrap">${age(sample.time, now)}</span> <span class="mono">${shortId(sample.trace_id)}</span></a></li>
           `)}
         </ul>
         <p><a class="button" href=${href("/traces", { filter: both(question.filter, `rootcause.fault.exception { name = ${quoted(group.type ?? "")} } OR rootcause.error.exception { name = ${quoted(group.type ?? "")} }`) })}>Traces that failed by it</a></p>

@@ -2,7 +2,7 @@
 
 import { classes, html, useEffect, useLoad, useState } from "../core/view.js";
 import { get, xray } from "../core/api.js";
-import { count, percent, plural } from "../core/format.js";
+import { count, percent } from "../core/format.js";
 import { useKeys } from "../core/keys.js";
 import { change, usePlace } from "../core/url.js";
 import { confirm, Dialog, hide, show } from "../ui/dialog.js";
@@ -43,7 +43,7 @@ export function Sampling() {
   return html`
     <div class="page sampling">
       <div class="page-head"><h1>Sampling</h1>
-        <p class="dim">The first rule that fits a request decides. Of what fits it, so many a second are recorded for sure (the reservoir), and of the rest a share (the rate). ${data.clients ? `${plural(data.clients, "client")} ${data.clients === 1 ? "asks" : "ask"} here.` : "No client has asked for rules yet: SDKs do, unless they have rules of their own."}</p>
+        <p class="dim">The first rule that fits a request decides. Of what fits it, so many a second are recorded for sure (the reservoir), and of the rest a share (the rate). ${data.rules.some(({ matched }) => matched > 0) ? "" : "No client has reported in the last hour: SDKs ask here for rules, unless they have their own."}</p>
         <span class="spacer" />
         <button type="button" class="button primary" onClick=${add}><${Icon} name="plus" />Add a rule</button>
       </div>
@@ -52,7 +52,7 @@ export function Sampling() {
           <caption class="visually-hidden">Sampling rules, with counts of the last hour</caption>
           <thead><tr>
             <th scope="col" class="number">Priority</th><th scope="col">Rule</th><th scope="col">Fits</th><th scope="col" class="number">Reservoir</th><th scope="col" class="number">Rate</th>
-            <th scope="col" class="number" title="In the last hour">Matched</th><th scope="col" class="number">Sampled</th><th scope="col" class="number">By reservoir</th><th scope="col" class="number">By rate</th><th scope="col" class="number">Borrowed</th>
+            <th scope="col" class="number" title="In the last hour">Matched</th><th scope="col" class="number">Sampled</th><th scope="col" class="number" title="Recorded before a client knew its share of the reservoir">Borrowed</th>
             <th scope="col">Last hour</th><th scope="col"><span class="visually-hidden">Change</span></th>
           </tr></thead>
           <tbody>${data.rules.map((each) => html`<${Rule} key=${each.rule.RuleName} entry=${each} reload=${reload} period=${data.period} />`)}</tbody>
@@ -89,7 +89,7 @@ function Rule({ entry, reload, period }) {
       <td class="number">${percent(rule.FixedRate)}</td>
       <td class="number">${count(entry.matched)}</td>
       <td class="number"><b>${count(entry.sampled)}</b> <span class="dim">${entry.matched ? percent(entry.sampled / entry.matched) : ""}</span></td>
-      <td class="number">${count(entry.by_reservoir)}</td><td class="number">${count(entry.by_rate)}</td><td class="number">${count(entry.borrowed)}</td>
+      <td class="number">${count(entry.borrowed)}</td>
       <td><${Trend} series=${entry.series} period=${period} /></td>
       <td class="nowrap">
         <button type="button" class="icon-button small" aria-label="Change ${rule.RuleName}" title="Change" onClick=${() => show(RuleDialog, { rule, isNew: false, saved: reload })}><${Icon} name="edit" small /></button>

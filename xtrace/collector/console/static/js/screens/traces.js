@@ -4,7 +4,7 @@ import { classes, html, useEffect, useLatest, useLoad, useMemo, useRef, useState
 import { get, numbered, part, send } from "../core/api.js";
 import { both, within } from "../core/filter.js";
 import { age, briefUrl, clock, count, cut, duration, iso, percent, plural, shortId } from "../core/format.js";
-import { useKeys } from "../core/keys.js";
+import { isLoose, useKeys } from "../core/keys.js";
 import { onLive, paused } from "../core/live.js";
 import { marks, toggleMark } from "../core/marks.js";
 import * as ranges from "../core/range.js";
@@ -28,6 +28,7 @@ const PAGE = 100;
 const CHART_SECONDS = 5;
 const SCROLLED = 8;
 const ANNOUNCE_SECONDS = 5;
+const CLOCK_SECONDS = 5;
 
 export const FACETS = {
   url: "URL",
@@ -159,11 +160,11 @@ function useTraces(question, sort) {
         return [...fresh.filter((row) => !have.has(row[0])), ...before].slice(0, 2000);
       });
     }
-    return setState((before) => ({ ...before, rows: merged(before.rows, fresh, now.columns) }));
+    return setState((before) => ({ ...before, rows: merged(before.rows, fresh, now.columns, limit) }));
   });
   useEffect(() => onLive(arrive), []);
   const release = () => {
-    if (sort === "-start") setState((before) => ({ ...before, rows: merged(before.rows, waiting, before.columns) }));
+    if (sort === "-start") setState((before) => ({ ...before, rows: merged(before.rows, waiting, before.columns, limit) }));
     else setTurn((before) => before + 1);
     setWaiting([]);
   };
@@ -174,12 +175,12 @@ function useTraces(question, sort) {
   };
 }
 
-/** Rows by their start, the newest first; each id once. */
-function merged(rows, fresh, columns) {
+/** Rows by their start, the newest first, each id once; the oldest go, so that the page stays as it is for days. */
+function merged(rows, fresh, columns, limit) {
   const start = columns.indexOf("start");
   const have = new Set(rows.map((row) => row[0]));
   const all = [...fresh.filter((row) => !have.has(row[0])), ...rows];
-  return all.sort((a, b) => b[start] - a[start]).slice(0, 5000);
+  return all.sort((a, b) => b[start] - a[start]).slice(0, limit);
 }
 
 // -- the charts ------------------------------------------------------------------------------------
@@ -396,7 +397,8 @@ function List({ list, sort }) {
   const [current, setCurrent] = useState(null);
   const marked = marks.use();
   const body = useRef(null);
-  const now = Date.now() / 1000;
+  const now = useClock();
+  const drawn = useRef(new WeakMap());
   const at = list.rows.findIndex((row) => row[0] === current);
   const move = (step) => {
     const next = Math.max(0, Math.min(list.rows.length - 1, at < 0 ? 0 : at + step));
@@ -409,8 +411,8 @@ function List({ list, sort }) {
   useKeys([
     { keys: "j", label: "Next trace", group: "List", run: () => move(1) },
     { keys: "k", label: "Trace before", group: "List", run: () => move(-1) },
-    { keys: "ArrowDown", label: "Next trace", group: "List", hidden: true, run: () => move(1) },
-    { keys: "ArrowUp", label: "Trace before", group: "List", hidden: true, run: () => move(-1) },
+    { keys: "ArrowDown", label: "Next trace", group: "List", hidden: true, when: isLoose, run: () => move(1) },
+    { keys: "ArrowUp", label: "Trace before", group: "List", hidden: true, when: isLoose, run: () => move(-1) },
     { keys: "Enter", label: "Open", group: "List", run: () => current && go(href(`/traces/${part(current)}`)) },
     { keys: "x", label: "Mark, to compare or save", group: "List", run: () => current && toggleMark(current) },
     { keys: "f", label: "Refine", group: "List", run: () => setting("refiners", "off").set(setting("refiners", "off").get() === "on" ? "off" : "on") },
@@ -443,7 +445,7 @@ function List({ list, sort }) {
           `)}
         </tr></thead>
         <tbody ref=${body}>
-          ${list.rows.map((row) => html`<${Row} key=${row[0]} row=${row} column=${column} now=${now} isCurrent=${row[0] === current} isMarked=${marked.includes(row[0])} />`)}
+          ${list.rows.map((row) => rowOf(drawn.current, { row, column, now, isCurrent: row[0] === current, isMarked: marked.includes(row[0]) }))}
         </tbody>
       </table>
     </div>
@@ -452,6 +454,27 @@ function List({ list, sort }) {
       <div class="more"><button type="button" class="button" disabled=${list.loading} onClick=${list.more}>${list.loading ? "Looking …" : "Show more"}</button></div>
     ` : null}
   `;
+}
+
+/** The time, now and then: ages needn't be more exact. */
+function useClock() {
+  const [now, setNow] = useState(() => Date.now() / 1000);
+  useEffect(() => {
+    const timer = setInterval(() => document.visibilityState === "visible" && setNow(Date.now() / 1000), CLOCK_SECONDS * 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return now;
+}
+
+/** A row, the same object for as long as nothing about it changes, so that it isn't looked at again. */
+function rowOf(drawn, props) {
+  const { row, now, isCurrent, isMarked } = props;
+  const place = here().params.toString();
+  const before = drawn.get(row);
+  if (before && before.now === now && before.isCurrent === isCurrent && before.isMarked === isMarked && before.place === place) return before.made;
+  const made = html`<${Row} key=${row[0]} ...${props} />`;
+  drawn.set(row, { now, isCurrent, isMarked, place, made });
+  return made;
 }
 
 function Row({ row, column, now, isCurrent, isMarked }) {

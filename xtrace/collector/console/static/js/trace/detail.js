@@ -143,8 +143,8 @@ function Overview({ model, row, status, found, onSelect, show }) {
         ${model.span > 0 && !Number.isNaN(model.duration[row]) ? html` <span class="dim">${percent(model.duration[row] / model.span)} of the trace</span>` : null}</${Fact}>
       <${Fact} name="Self time" hint="Its duration less the time in which anything below it was going on">${duration(model.self[row])} <span class="dim">without what is below it</span></${Fact}>
       <${Fact} name="Began"><span title=${iso(start)}>${clock(start, true)}</span> <span class="dim">${duration(model.start[row])} into the trace</span></${Fact}>
-      ${gap ? html`<${Fact} name="On the way" hint="Between caller and called service">${duration(gap.before)} before and ${duration(gap.after)} after ${model.serviceName(gap.callee)}, which took ${duration(model.duration[gap.callee])}</${Fact}>` : null}
-      ${model.flags[row] & FLAG.skewed ? html`<${Fact} name="Clocks"><span class="text-error">It begins before or ends after its caller: the clocks differ.</span></${Fact}>` : null}
+      ${gap ? html`<${Fact} name="On the way" hint="Between caller and called service">${duration(gap.before)} before${gap.after === null ? "" : ` and ${duration(gap.after)} after`} ${model.serviceName(gap.callee)}, which took ${duration(model.duration[gap.callee])}</${Fact}>` : null}
+      ${model.flags[row] & FLAG.skewed ? html`<${Fact} name="Clocks"><span class="text-error">It begins before its caller: the clocks differ.</span></${Fact}>` : null}
       ${request.method || request.url ? html`<${Fact} name="Request"><span class="strong">${text(request.method)}</span> ${text(request.url)}</${Fact}>` : null}
       ${response.status !== undefined ? html`<${Fact} name="Response">${text(response.status)}${response.content_length !== undefined ? html` <span class="dim">${text(response.content_length)} bytes</span>` : null}</${Fact}>` : null}
       ${request.client_ip ? html`<${Fact} name="Client">${text(request.client_ip)}</${Fact}>` : null}
@@ -154,7 +154,6 @@ function Overview({ model, row, status, found, onSelect, show }) {
       ${document?.namespace ? html`<${Fact} name="Namespace">${text(document.namespace)}</${Fact}>` : null}
       <${Fact} name="Id"><code>${model.ids[row]}</code> <${CopyButton} text=${model.ids[row]} what="The id" /></${Fact}>
       ${parent >= 0 ? html`<${Fact} name="Under"><button type="button" class="link-button" onClick=${() => onSelect(model.ids[parent])}>${model.names[parent]}</button></${Fact}>` : null}
-      ${found && found.versions > 1 ? html`<${Fact} name="Received">${plural(found.versions, "time")}; this is the last</${Fact}>` : null}
     </dl>
     <p class="small"><a href=${href("/traces", { filter: `service(${quoted(model.serviceName(row))})` }, ["range", "group", "run"])}>Traces through ${model.serviceName(row)}</a></p>
     ${found && size(document.annotations) ? html`<h3>Annotations</h3><${Annotations} annotations=${document.annotations} />` : null}
@@ -219,7 +218,7 @@ export const Lines = ({ logs }) => html`
   <ol class="log-lines">
     ${logs.map((line) => html`
       <li class="log-${String(line.level ?? "").toLowerCase()}">
-        <span class="dim nowrap mono" title=${iso(line.time)}>${clock(line.time, true)}</span> <span class="log-level">${line.level ?? ""}</span> <span>${line.message}</span>
+        ${line.time === null ? null : html`<span class="dim nowrap mono" title=${iso(line.time)}>${clock(line.time, true)}</span>`} <span class="log-level">${line.level ?? ""}</span> <span>${line.message}</span>
         ${line.logger ? html` <span class="dimmer">${line.logger}</span>` : null}
       </li>
     `)}

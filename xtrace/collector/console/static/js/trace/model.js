@@ -20,8 +20,11 @@ export const SERVICE_COLOURS = 10;
  */
 
 export class TraceModel {
-  /** @param {any} answer of GET /api/v1/traces/ID */
-  constructor(answer) {
+  /**
+   * @param {any} answer of GET /api/v1/traces/ID
+   * @param {boolean} [corrected] whether segments that begin before their callers are moved into them
+   */
+  constructor(answer, corrected = false) {
     this.head = answer;
     const { rows } = answer;
     const column = numbered(answer.columns);
@@ -65,11 +68,13 @@ export class TraceModel {
       while (open.length && this.depth[open.at(-1)] >= this.depth[row]) this.next[open.pop()] = row;
       open.push(row);
     }
-    this.span = Math.max(answer.duration || 0, ...endsOf(this));
+    this.isSkewed = this.flags.some((flags) => flags & FLAG.skewed);
+    this.gaps = gapsOf(answer, this);
+    if (corrected && this.isSkewed) correct(this);
+    this.span = Math.max(corrected ? 0 : answer.duration || 0, latestEnd(this));
     if (!(this.span > 0)) this.span = 1e-6;
     this.colours = coloursOf(answer.services);
     this.folds = foldsOf(this);
-    this.gaps = gapsOf(answer, this);
     this.critical = criticalOf(answer);
   }
 
@@ -110,23 +115,45 @@ export function statusOf(flags) {
   return flags & FLAG.open ? "open" : "ok";
 }
 
-function* endsOf(model) {
+function latestEnd(model) {
   let latest = 0;
   for (let row = 0; row < model.length; row += 1) {
     const end = Number.isNaN(model.duration[row]) ? model.start[row] : model.start[row] + model.duration[row];
     if (end > latest) latest = end;
   }
-  yield latest;
+  return latest;
+}
+
+/** Move each segment that begins before its caller, and all below it, to the middle of the caller's time. */
+function correct(model) {
+  const callers = new Map([...model.gaps].map(([caller, { callee }]) => [callee, caller]));
+  const shift = new Float64Array(model.length);
+  for (let row = 0; row < model.length; row += 1) {
+    shift[row] = model.parent[row] >= 0 ? shift[model.parent[row]] : 0;
+    const caller = callers.get(row);
+    if (caller !== undefined && model.start[row] < model.start[caller]) {
+      const room = Math.max(0, (model.duration[caller] - model.duration[row]) / 2 || 0);
+      shift[row] = model.start[caller] + shift[caller] + room - model.start[row];
+    }
+  }
+  for (let row = 0; row < model.length; row += 1) model.start[row] += shift[row];
+  for (const [caller, gap] of model.gaps) {
+    gap.before = model.start[gap.callee] - model.start[caller];
+    gap.after = gap.after === null ? null : model.start[caller] + model.duration[caller] - model.start[gap.callee] - model.duration[gap.callee];
+  }
 }
 
 /** A colour for each service: mostly the same one in every trace, different ones within a trace. */
 export function coloursOf(services) {
   const taken = new Set();
+  const given = new Map();
   return services.map(({ name }) => {
+    if (given.has(name)) return given.get(name);
     let colour = hash(name) % SERVICE_COLOURS;
     for (let tries = 0; taken.has(colour) && tries < SERVICE_COLOURS; tries += 1) colour = (colour + 3) % SERVICE_COLOURS;
     taken.add(colour);
     if (taken.size === SERVICE_COLOURS) taken.clear();
+    given.set(name, colour);
     return colour;
   });
 }

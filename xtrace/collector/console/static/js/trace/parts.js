@@ -63,7 +63,7 @@ export function Logs({ id, revision, model, onSelect }) {
           <thead><tr><th scope="col">Time</th><th scope="col">Level</th><th scope="col">Message</th><th scope="col">Logger</th><th scope="col">In</th></tr></thead>
           <tbody>${lines.map((line) => html`
             <tr class="log-${String(line.level ?? "").toLowerCase()}">
-              <td class="nowrap mono" title=${iso(line.time)}>${clock(line.time, true)}</td><td class="log-level">${line.level}</td><td class="log-message">${line.message}</td><td class="dim">${line.logger}</td>
+              <td class="nowrap mono" title=${line.time === null ? null : iso(line.time)}>${line.time === null ? "" : clock(line.time, true)}</td><td class="log-level">${line.level}</td><td class="log-message">${line.message}</td><td class="dim">${line.logger}</td>
               <td>${line.row >= 0 && line.row < model.length ? html`<button type="button" class="link-button" onClick=${() => onSelect(model.ids[line.row])}>${model.title(line.row)}</button>` : ""}</td>
             </tr>`)}</tbody>
         </table>

@@ -1,10 +1,11 @@
 // One trace: what it is, and its five views.
 
 import { classes, html, useEffect, useLatest, useLayoutEffect, useLoad, useMemo, useRef, useState } from "../core/view.js";
-import { get, part } from "../core/api.js";
+import { get, part, records } from "../core/api.js";
 import { age, bytes, clock, count, duration, iso, plural, shortId } from "../core/format.js";
-import { useKeys } from "../core/keys.js";
+import { isLoose, useKeys } from "../core/keys.js";
 import { onLive, paused } from "../core/live.js";
+import { quoted } from "../core/filter.js";
 import { marks, toggleMark } from "../core/marks.js";
 import { setting } from "../core/settings.js";
 import { change, href, usePlace } from "../core/url.js";
@@ -19,7 +20,7 @@ import { Tabs } from "../ui/tabs.js";
 import { Url } from "../screens/traces.js";
 import { copyOf, Detail } from "./detail.js";
 import { MiniMap } from "./minimap.js";
-import { above, search, TraceModel, visible } from "./model.js";
+import { above, FLAG, search, TraceModel, visible } from "./model.js";
 import { Logs, Raw, Statistics } from "./parts.js";
 import { keyOf, lineOf, reveal, Timeline } from "./timeline.js";
 
@@ -37,12 +38,13 @@ export function TraceScreen({ id }) {
   const { params } = usePlace();
   const [all, setAll] = useState(false);
   const { data, error, loading, reload } = useLoad((signal) => get(`traces/${part(id)}`, { limit: all ? ALL_ROWS : null }, signal), [id, all]);
-  const model = useMemo(() => (data ? new TraceModel(data) : null), [data]);
+  const clocks = setting("clocks", "as-received").use();
+  const model = useMemo(() => (data ? new TraceModel(data, clocks === "corrected") : null), [data, clocks]);
   const view = VIEWS.some((each) => each.id === params.get("view")) ? params.get("view") : "timeline";
   useFollow(id, reload);
   if (error && !data) return html`<${Missing} id=${id} error=${error} retry=${reload} />`;
   if (!model) return html`<div class="loading"><span class="spinner" />Loading the trace …</div>`;
-  const tabs = VIEWS.map((each) => (each.id === "logs" ? { ...each, count: model.flags.reduce((sum, flags) => sum + (flags & 2048 ? 1 : 0), 0) } : each));
+  const tabs = VIEWS.map((each) => (each.id === "logs" ? { ...each, count: model.flags.reduce((sum, flags) => sum + (flags & FLAG.logs ? 1 : 0), 0) } : each));
   const show = (next) => change({ view: next === "timeline" ? null : next });
   return html`
     <div class="trace">
@@ -124,11 +126,22 @@ function Head({ model, id, loading }) {
           { label: "All documents", run: () => copyOf("json", id, null) },
           { label: "Python that fetches it", hint: "y p", run: () => copyOf("python", id, null) },
         ]} />
+        ${head.url ? html`<${Menu} name="More" icon="more" kind="icon-button" side="right" items=${[
+          { label: "Don't record this path any more …", icon: "filter", href: href("/sampling", { path: pathOf(head.url), method: head.method }, []) },
+          { label: "Traces of this URL", icon: "search", href: href("/traces", { filter: `http.url = ${quoted(head.url)}` }, ["range", "group", "run"]) },
+          head.user && { label: `Traces of ${head.user}`, icon: "person", href: href("/traces", { filter: `user = ${quoted(head.user)}` }, ["range", "group", "run"]) },
+        ]} />` : null}
       </div>
     </header>
     <${Links} links=${head.links} />
-    <${Warnings} warnings=${head.warnings} />
+    <${Warnings} warnings=${head.warnings} isSkewed=${model.isSkewed} />
   `;
+}
+
+/** The path of a URL, as sampling rules match it. */
+function pathOf(url) {
+  const found = /^(?:[a-z][a-z0-9+.-]*:)?\/\/[^/?#]*([^?#]*)/i.exec(url);
+  return found ? found[1] || "/" : url;
 }
 
 const SHOWN_LINKS = 20;
@@ -146,8 +159,10 @@ function Links({ links }) {
   `;
 }
 
-function Warnings({ warnings }) {
+function Warnings({ warnings, isSkewed }) {
   const [all, setAll] = useState(false);
+  const clocks = setting("clocks", "as-received");
+  const isCorrected = clocks.use() === "corrected";
   const told = warnings.filter((each) => each.code !== "row_limit");
   if (!told.length) return null;
   const shown = all ? told.slice(0, 50) : told.slice(0, 1);
@@ -155,6 +170,7 @@ function Warnings({ warnings }) {
     <div class="banner warnings">
       <${Icon} name="warning" />
       <ul>${shown.map(({ text }) => html`<li>${text}</li>`)}</ul>
+      ${isSkewed ? html`<button type="button" class="button small" aria-pressed=${String(isCorrected)} title="Move segments that begin before their callers into them; nothing that is stored changes" onClick=${() => clocks.set(isCorrected ? "as-received" : "corrected")}>${isCorrected ? "Clocks corrected" : "Correct the clocks"}</button>` : null}
       ${told.length > 1 ? html`<button type="button" class="button quiet small" aria-expanded=${String(all)} onClick=${() => setAll(!all)}>${all ? "Fewer" : `${count(told.length - 1)} more`}</button>` : null}
     </div>
   `;
@@ -207,9 +223,6 @@ function TimelineView({ id, model, loadAll, loading }) {
       if (root >= 0 && (row < root || row >= model.next[root])) change({ root: null }, { replace: true });
     }
   }, [model, row, root]);
-  useEffect(() => {
-    if (document.activeElement === document.body || document.activeElement?.id === "main") grid.current?.focus({ preventScroll: true });
-  }, []);
   useAnchor(grid, model, lines);
 
   const goTo = (target, centre = true) => {
@@ -294,6 +307,10 @@ function TimelineView({ id, model, loadAll, loading }) {
   const bindings = [
     { keys: "j", label: "Next row", group: "Timeline", run: () => step(1) },
     { keys: "k", label: "Row before", group: "Timeline", run: () => step(-1) },
+    { keys: "ArrowDown", label: "Next row", group: "Timeline", hidden: true, when: isLoose, run: () => step(1) },
+    { keys: "ArrowUp", label: "Row before", group: "Timeline", hidden: true, when: isLoose, run: () => step(-1) },
+    { keys: "ArrowRight", label: "Expand", group: "Timeline", hidden: true, when: isLoose, run: right },
+    { keys: "ArrowLeft", label: "Collapse", group: "Timeline", hidden: true, when: isLoose, run: left },
     { keys: "l", label: "Expand, or to the first child", group: "Timeline", run: right },
     { keys: "h", label: "Collapse, or to the parent", group: "Timeline", run: left },
     { keys: "[", label: "Expand all", group: "Timeline", run: expandAll },
@@ -321,6 +338,7 @@ function TimelineView({ id, model, loadAll, loading }) {
     { keys: "y p", label: "Copy Python that fetches the trace", group: "Copy", run: () => copyOf("python", id, null) },
   ];
   useKeys(bindings);
+  const logs = useLogs(id, model);
   const pageful = () => Math.max(1, Math.floor((grid.current?.clientHeight ?? 300) / 28) - 1);
   const gridKeys = (event) => {
     const act = {
@@ -360,13 +378,26 @@ function TimelineView({ id, model, loadAll, loading }) {
         ${root >= 0 ? html`<div class="banner info"><span>Only <b>${model.title(root)}</b> and what is below it.</span><button type="button" class="button small" onClick=${() => change({ root: null })}>Whole trace</button></div>` : null}
         ${model.head.cut ? html`<div class="banner"><${Icon} name="warning" /><span>${count(model.length)} of ${count(model.head.total)} rows are shown; ${count(model.head.cut)} are left out.</span><button type="button" class="button small" disabled=${loading} onClick=${loadAll}>Load all</button></div>` : null}
         <${MiniMap} model=${model} view=${view} onZoom=${zoom} />
-        <${Timeline} ...${{ model, lines, selected, view, collapsed, unfolded, matches, critical: showsCritical, grid }}
+        <${Timeline} ...${{ model, lines, selected, view, collapsed, unfolded, matches, critical: showsCritical, grid, logs }}
           onSelect=${(key, open) => select(key, { open })} onToggle=${toggle} onZoom=${zoom} onKeys=${gridKeys} />
       </div>
       ${showsDetail ? html`<${Detail} traceId=${id} model=${model} row=${row} revision=${model.head.revision}
         onClose=${() => { openDetail.set("off"); grid.current?.focus({ preventScroll: true }); }} onRoot=${(each) => change({ root: each })} onSelect=${(each) => goTo(model.byId.get(each))} />` : null}
     </div>
   `;
+}
+
+/** When the log lines of each row were written, in seconds from the start. @returns {Map<number, number[]>} */
+function useLogs(id, model) {
+  const hasLogs = model.flags.some((flags) => flags & FLAG.logs);
+  const { data } = useLoad(async (signal) => (hasLogs ? get(`traces/${part(id)}/logs`, {}, signal) : null), [id, hasLogs, model.head.revision]);
+  return useMemo(() => {
+    const found = new Map();
+    for (const { time, row } of data ? records(data) : []) {
+      if (time !== null) found.set(row, [...(found.get(row) ?? []), time - model.head.start]);
+    }
+    return found;
+  }, [data, model]);
 }
 
 function nextOf(list, row, by, goTo) {

@@ -22,7 +22,7 @@ function described(model, row) {
  * @param {{
  *   model: import("./model.js").TraceModel, lines: ReturnType<typeof import("./model.js").visible>,
  *   selected: string | null, onSelect: (key: string, open?: boolean) => void, onToggle: (line: number) => void,
- *   collapsed: Set<string>, unfolded: Set<string>, matches: Set<number>, critical: boolean,
+ *   collapsed: Set<string>, unfolded: Set<string>, matches: Set<number>, critical: boolean, logs: Map<number, number[]>,
  *   view: [number, number], onZoom: (from: number, to: number) => void, grid: any, onKeys: (event: KeyboardEvent) => void,
  * }} props
  */
@@ -171,7 +171,7 @@ function Splitter({ share }) {
 // -- one line ---------------------------------------------------------------------------------------
 
 function Line({ props, line, place, isSelected }) {
-  const { model, lines, collapsed, unfolded, matches, onSelect, onToggle, critical } = props;
+  const { model, lines, collapsed, unfolded, matches, onSelect, onToggle, critical, logs } = props;
   const row = lines.rows[line];
   const fold = lines.folds[line];
   const depth = model.depth[row] + lines.deeper[line];
@@ -196,15 +196,18 @@ function Line({ props, line, place, isSelected }) {
         </span>
       </div>
       <div class="timeline-lane" role="gridcell">
-        ${fold ? html`<${FoldBars} ...${{ model, fold, place, inFold }} />` : html`<${BarOf} ...${{ model, row, place, isRemote, critical }} />`}
+        ${fold ? html`<${FoldBars} ...${{ model, fold, place, inFold }} />` : html`<${BarOf} ...${{ model, row, place, isRemote, critical }} logs=${logs.get(row)} />`}
       </div>
     </div>
   `;
 }
 
+/** Of log lines on a bar. */
+const DOTS = 20;
+
 const inside = (percent) => Math.max(-1, Math.min(101, percent));
 
-function BarOf({ model, row, place, isRemote, critical }) {
+function BarOf({ model, row, place, isRemote, critical, logs }) {
   const flags = model.flags[row];
   const start = model.start[row];
   const end = model.end(row);
@@ -223,6 +226,7 @@ function BarOf({ model, row, place, isRemote, critical }) {
         const a = inside(place(from));
         return html`<i class="critical" style=${{ left: `${a}%`, width: `${Math.max(0, inside(place(from + long)) - a)}%` }} />`;
       })}
+      ${logs?.slice(0, DOTS).map((time) => html`<i class="log-dot" style=${{ left: `${inside(place(time))}%` }} title="A log line, ${duration(time)} into the trace" />`)}
     ` : null}
     <span class="took" style=${{ left: `calc(${Math.max(0, Math.min(100, right))}% + 6px)` }}>${took}</span>
   `;

@@ -4,7 +4,7 @@ import { classes, html, useEffect, useLatest, useLoad, useRef, useState } from "
 import { get, part, send, xray } from "../core/api.js";
 import { looksLikeId } from "../core/filter.js";
 import { useKeys } from "../core/keys.js";
-import { connection, paused, stats } from "../core/live.js";
+import { connection, pace, paused } from "../core/live.js";
 import * as ranges from "../core/range.js";
 import { change, go, href, usePlace } from "../core/url.js";
 import { confirm, Dialog, hide, show } from "./dialog.js";
@@ -47,7 +47,7 @@ export function QueryBar({ withFilter = true }) {
 function LiveButton({ range }) {
   const isPaused = paused.use();
   const state = connection.use();
-  const newest = stats.use();
+  const perSecond = pace.use();
   if (!ranges.isLive(range)) {
     return html`<button type="button" class="button" title="Back to the last 15 minutes, as they come" onClick=${() => change({ range: null })}><${Icon} name="clock" />Go live</button>`;
   }
@@ -57,7 +57,7 @@ function LiveButton({ range }) {
       title=${state === "lost" ? "The collector doesn't answer; trying again" : isPaused ? "Go on ( . )" : "Pause ( . )"}
       onClick=${() => paused.set(!isPaused)}>
       <span class="live-dot" aria-hidden="true" />${word}
-      ${word === "Live" && newest?.per_second >= 0.1 ? html`<span class="dim live-rate">${newest.per_second < 10 ? newest.per_second.toFixed(1) : Math.round(newest.per_second)}/s</span>` : null}
+      ${word === "Live" && perSecond >= 0.1 ? html`<span class="live-rate" title="Documents a second">${perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond)}/s</span>` : null}
     </button>
   `;
 }
