@@ -88,11 +88,13 @@ class Shop:
         )[0]
         return self.request(kind, start)
 
-    def request(self, kind: str, start: float) -> list[dict[str, Any]]:
+    def request(self, kind: str, start: float, wrong: str = "") -> list[dict[str, Any]]:
         """The documents of one trace of a kind: home, products, product, missing, image, cart, add,
-        checkout or order.
+        checkout or order. wrong: what is to go wrong for sure: throttled, slow, timeout or locked.
         """
-        return _Request(self, start).play(kind)
+        request = _Request(self, start)
+        request.wrong = wrong or request.wrong
+        return request.play(kind)
 
     def traces(self, count: int, start: float, seconds: float) -> list[list[dict[str, Any]]]:
         """So many traces, spread over a time."""

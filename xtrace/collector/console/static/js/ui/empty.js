@@ -61,6 +61,8 @@ xtrace.patch_all()  # requests, Flask, databases: whatever you use
 with xtrace.in_segment() as segment:
     segment.put_annotation("product", "tea")`;
 
+const COMMAND = "xtrace run python app.py";
+
 function FirstTrace({ status }) {
   const [sending, setSending] = useState(false);
   const test = async () => {
@@ -83,6 +85,7 @@ function FirstTrace({ status }) {
       <ol class="steps">
         <li><h2>Install it, and say where to send</h2><${Code} text=${LINE(status.udp)} what="The commands" /></li>
         <li><h2>Record something</h2><${Code} text=${CODE} what="The program" /></li>
+        <li><h2>Or change nothing</h2><p class="dim">What the program uses is traced as it is: web frameworks, HTTP clients, databases, AWS.</p><${Code} text=${COMMAND} what="The command" /></li>
       </ol>
       <div class="row wrap">
         <button type="button" class="button primary" disabled=${sending} onClick=${test}><${Icon} name="play" />Send a test trace</button>
