@@ -80,6 +80,7 @@ ALIASES = {
 DISTRIBUTIONS = {
     "MySQLdb": "mysqlclient",
     "grpc": "grpcio",
+    "kafka": "kafka-python",
     "mysql": "mysql-connector-python",
     "opensearchpy": "opensearch-py",
 }
