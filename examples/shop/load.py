@@ -1,9 +1,12 @@
 """Visitors of the shop: each looks around, fills a cart, buys. Their requests are one script each,
 which depends on the seed and on nothing else.
+
+    python load.py http://frontend --users 2      until it is stopped; the launcher has its own way
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import random
 import re
@@ -194,3 +197,29 @@ async def run(url: str, users: int, seconds: float, seed: object, totals: Totals
     if seed is None:
         seed = random.random()
     await asyncio.gather(*(User(number, url, seed, totals).run(seconds) for number in range(users)))
+
+
+async def wait_for(url: str) -> None:
+    """Wait until the shop is open."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        while True:
+            try:
+                if (await client.get(f"{url}/healthz")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("url")
+    parser.add_argument("--users", type=int, default=4)
+    parser.add_argument("--seed", type=int)
+    arguments = parser.parse_args()
+    asyncio.run(wait_for(arguments.url))
+    asyncio.run(run(arguments.url, arguments.users, float("inf"), arguments.seed, Totals()))
+
+
+if __name__ == "__main__":
+    main()

@@ -37,18 +37,20 @@ def main() -> None:
     parser.add_argument(
         "--leash", action="store_true", help="stop when standard input ends: with who started it"
     )
-    parser.add_argument("rest", nargs="*", help="what the collector is given")
+    # What isn't known here is for the collector's own command line.
     arguments, more = parser.parse_known_args()
+    if more and arguments.service != "collector":
+        parser.error(f"{arguments.service} takes no {more[0]}")
     if arguments.leash:
         threading.Thread(target=follow_parent, daemon=True).start()
     if arguments.service == "collector":
         from xtrace.cli import main as xtrace
 
-        sys.exit(xtrace(["collector", *arguments.rest, *more]))
+        sys.exit(xtrace(["collector", *more]))
     if arguments.service == "standins":
         import standins
 
-        standins.main()
+        standins.main(arguments.host, arguments.port or 0)
     else:
         serve(arguments)
 

@@ -20,13 +20,16 @@ import time
 SECONDS_FOR_REDIS = 10
 
 
-def main() -> None:
+def main(host: str = "127.0.0.1", port: int = 0) -> None:
+    """Run until SIGTERM. host, port: of AWS's; Redis is there unless REDIS_ENDPOINT names one."""
     # What is loaded later takes a while, and may be told to stop meanwhile.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     with tempfile.TemporaryDirectory() as folder:
-        redis, stop = start_redis(folder)
+        redis, stop = os.environ.get("REDIS_ENDPOINT"), lambda: None
+        if redis is None:
+            redis, stop = start_redis(folder)
         try:
-            aws = start_aws()
+            aws = start_aws(host, port)
             os.environ["AWS_ENDPOINT_URL"] = aws
             from goods import import_goods
 
@@ -38,15 +41,14 @@ def main() -> None:
             stop()
 
 
-def start_aws() -> str:
+def start_aws(host: str, port: int) -> str:
     """DynamoDB and SQS in this process; gives their URL. moto needs no account for them."""
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address=host, port=port, verbose=False)
     server.start()
-    host, port = server.get_host_and_port()
-    return f"http://{host}:{port}"
+    return f"http://127.0.0.1:{server.get_host_and_port()[1]}"
 
 
 def start_redis(folder: str):
