@@ -80,6 +80,7 @@ class Console:
     def __init__(self, collector: Collector, browser: Browser) -> None:
         self.collector = collector
         self.problems: list[str] = []
+        self.shop = Shop(2)
         self._browser = browser
         self._contexts: dict[tuple[Any, ...], BrowserContext] = {}
         self._pages: dict[tuple[Any, ...], Page] = {}
@@ -92,6 +93,12 @@ class Console:
         """Store documents, and wait until they show."""
         self.collector.service.ingest.take(documents)
         assert self.collector.flush()
+
+    def feed(self, count: int, kind: str = "home") -> list[str]:
+        """Store so many traces of a kind that begin now; gives their ids."""
+        traces = [self.shop.request(kind, time.time() - 0.2) for _ in range(count)]
+        self.put(*traces)
+        return [trace[0]["trace_id"] for trace in traces]
 
     def one(self, expression: str) -> str:
         """The id of the newest trace that a filter finds."""

@@ -21,7 +21,7 @@ const iconOf = ({ kind, type }) => (type?.includes("SQS") ? "queue" : type?.incl
 /** How a node or call is read out. */
 export function spoken({ title, name, average, per_minute: perMinute, requests, fault, error, throttle, kind }) {
   const named = title ?? name;
-  if (kind === "client") return `clients of ${named}`;
+  if (kind === "client") return `clients of ${name}`;
   const parts = [named, `${duration(average)} average`, rate(perMinute).replace("/min", " per minute")];
   for (const [many, word] of [[fault, "faults"], [throttle, "throttled"], [error, "errors"]]) if (many) parts.push(`${percent(many / requests)} ${word}`);
   return parts.join(", ");
