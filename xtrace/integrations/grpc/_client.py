@@ -20,6 +20,7 @@ from grpc import StatusCode
 
 from ... import cause, faults
 from .._outgoing import EVERY_LAYER, Call, answered, finished, outgoing
+from .._wrap import argument
 from ._status import HTTP_STATUS, STATUS, status_of, text_of
 
 TYPE_CHECKING = False
@@ -34,6 +35,9 @@ GRPC = (EVERY_LAYER + 1) << 2
 
 _CALL = "_xtrace_call"
 """Attribute of what a call gives, with its subsegment."""
+
+_TARGET = "_xtrace_target"
+"""Attribute of asyncio's channels with where they lead."""
 
 _METADATA_POSITION = 2
 _KEPT_TARGETS = 1024
@@ -63,6 +67,7 @@ def patch(patcher: Patcher) -> None:
     for name in ("UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream"):
         kind = getattr(aio, f"{name}MultiCallable")
         patcher.replace(kind, "__call__", _called(vars(kind)["__call__"], _watch_async))
+    patcher.wrap(aio.Channel, "__init__", _made)
     calls = grpc.aio._call
     patcher.replace(
         calls._UnaryResponseMixin,
@@ -82,7 +87,7 @@ def _begin(method: Any, args: Any, kwargs: Any) -> tuple[Call | None, Any, Any]:
     """The subsegment of a call, and its arguments with the trace in the metadata."""
     try:
         carrier: dict[str, str] = {}
-        url = f"{_authority(method._channel)}{_text(method._method)}"
+        url = f"{_authority(method)}{_text(method._method)}"
         call = outgoing(GRPC, 0, "POST", url, carrier, enters=False)
     except Exception as error:
         _report("A call isn't recorded", error)
@@ -106,10 +111,12 @@ def _begin(method: Any, args: Any, kwargs: Any) -> tuple[Call | None, Any, Any]:
 _authorities: dict[Any, str] = {}
 
 
-def _authority(channel: Any) -> str:
-    """ "grpc://host:port" of a channel's target."""
-    target = channel.target
-    if callable(target):  # of the sync ones
+def _authority(method: Any) -> str:
+    """ "grpc://host:port" of the channel that a method is called through."""
+    target = getattr(method._channel, "target", None)
+    if target is None:  # asyncio's, of grpcio before 1.77; those made before patch() don't tell
+        target = getattr(method._references[0], _TARGET, "")
+    elif callable(target):  # of the sync ones
         target = target()
     found = _authorities.get(target)
     if found is None:
@@ -117,6 +124,11 @@ def _authority(channel: Any) -> str:
             _authorities.clear()
         found = _authorities[target] = _read_target(_text(target))
     return found
+
+
+def _made(original: Any, channel: Any, args: Any, kwargs: Any) -> None:
+    original(*args, **kwargs)
+    setattr(channel, _TARGET, argument(args, kwargs, 0, "target", ""))
 
 
 def _read_target(target: str) -> str:
