@@ -50,6 +50,7 @@ INTEGRATIONS = {
     "pika": "pika.adapters.blocking_connection",
     "psycopg": "psycopg",
     "psycopg2": "psycopg2",
+    "pymongo": "pymongo",
     "pymysql": "pymysql",
     "pynamodb": "pynamodb.connection.base",
     "quart": "quart",
@@ -72,6 +73,7 @@ ALIASES = {
     "boto3": "botocore",
     "flask_sqlalchemy": "sqlalchemy",
     "httplib": "http_client",
+    "motor": "pymongo",
     "mysql": "mysql_connector",
     "sqlalchemy_core": "sqlalchemy",
 }
