@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "collector": "receive traces and store them",
     "compare-backends": "show whether two backends have received the same traces",
+    "daemon": "receive traces and send them on to X-Ray, in place of the X-Ray daemon",
     "doctor": "show the settings in force and what is wrong",
     "run": "run a program traced, without a change to it",
     "sampling": "explain which sampling rule decides about a request",

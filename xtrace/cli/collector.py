@@ -15,15 +15,17 @@ from ..collector.occupant import occupant
 from ..collector.store import StoreError
 from ..daemon import DEFAULT_ADDRESS, parse
 from ..errors import ConfigurationError, MissingLibrary
-from . import _store
+from . import _forwarding, _store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
     from ..collector import Collector
-    from ..collector.server import Taken
+    from ..collector.daemon import Daemon
+    from ..collector.endpoints import Taken
     from ..daemon import Endpoint
+    from ._forwarding import Forwarding
 
 ENVIRONMENT = "AWS_XRAY_DAEMON_ADDRESS"
 
@@ -92,9 +94,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--allow-remote", action="store_true", help="listen on addresses beyond the loopback"
     )
     parser.add_argument(
-        "-l", "--log-level", choices=LOG_LEVELS, default="prod", help="(default: %(default)s)"
+        "-l", "--log-level", choices=LOG_LEVELS, help="(default: prod, which is info)"
     )
     parser.add_argument("-f", "--log-file", metavar="FILE", help="instead of stderr")
+    _forwarding.add_arguments(parser)
 
 
 def size(text: str) -> int:
@@ -118,6 +121,11 @@ def _quantity(text: str, units: dict[str, int], example: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM."""
+    forwarding = _forwarding.read(arguments, searches=arguments.no_store)
+    if arguments.log_level not in LOG_LEVELS:
+        raise ConfigurationError(
+            f"The log level is {arguments.log_level!r}. Write one of {', '.join(LOG_LEVELS)}."
+        )
     _log_to(arguments.log_file, LOG_LEVELS[arguments.log_level])
     stop = Event()
 
@@ -128,16 +136,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-    collector = _start(arguments)
+    collector = _start(arguments, forwarding)
     # Documents make many objects, hardly any of them in circles: looking for those less often
     # nearly halves what a document costs.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    print(
-        f"Listening on udp {_text(collector.endpoint)}, {collector.url}, storing in {arguments.db}",
-        flush=True,
-    )
-    print("Stop with Ctrl-C. See the traces with `xtrace show` and `xtrace tail`.", flush=True)
+    does = [] if arguments.no_store else [f"storing in {arguments.db}"]
+    does += [f"forwarding to {counts.target}" for counts in collector.forwarding.counts()]
+    where = f"Listening on udp {_text(collector.endpoint)}, {collector.url}"
+    print(", ".join([where, *does]), flush=True)
+    if not arguments.no_store:
+        print("Stop with Ctrl-C. See the traces with `xtrace show` and `xtrace tail`.", flush=True)
     stop.wait()
     collector.stop()
     collector.close()
@@ -163,23 +172,16 @@ def _log_to(path: str | None, level: int) -> None:
         logger.setLevel(least)
 
 
-def _start(arguments: argparse.Namespace) -> Collector:
+def _start(arguments: argparse.Namespace, forwarding: Forwarding) -> Collector | Daemon:
     try:
-        from ..collector.server import Collector, Limits, NotLocal, Taken
+        from ..collector.endpoints import NotLocal, Taken
+
+        make = _daemon if arguments.no_store else _collector
+        collector = make(arguments, forwarding)
     except ImportError as error:
         raise MissingLibrary(
             f"The collector needs {error.name}. Install it with: pip install 'xtrace[collector]'"
         ) from error
-    udp, tcp = _endpoints(arguments)
-    try:
-        collector = Collector(
-            udp,
-            arguments.db,
-            tcp=tcp,
-            limits=Limits(arguments.max_bytes or None, arguments.max_age or None),
-            allow_hosts=arguments.allow_host,
-            allow_remote=arguments.allow_remote,
-        )
     except StoreError as error:
         raise ConfigurationError(str(error)) from error
     except NotLocal as error:
@@ -189,16 +191,54 @@ def _start(arguments: argparse.Namespace) -> Collector:
     except Taken as error:
         raise ConfigurationError(_why_not(error)) from error
     try:
-        if arguments.sampling_rules:
-            _read_rules(collector, arguments.sampling_rules)
-        if arguments.alarms:
-            _read_alarms(collector, arguments.alarms)
         collector.start()
     except BaseException:
         collector.stop()
         collector.close()
         raise
     return collector
+
+
+def _collector(arguments: argparse.Namespace, forwarding: Forwarding) -> Collector:
+    from ..collector.server import Collector, Limits
+
+    udp, tcp = _endpoints(arguments)
+    collector = Collector(
+        udp,
+        arguments.db,
+        tcp=tcp,
+        limits=Limits(arguments.max_bytes or None, arguments.max_age or None),
+        allow_hosts=arguments.allow_host,
+        allow_remote=arguments.allow_remote,
+        forward=_forwarding.targets(forwarding) if forwarding.urls else (),
+        resource_arn=forwarding.resource_arn,
+    )
+    try:
+        if arguments.sampling_rules:
+            _read_rules(collector, arguments.sampling_rules)
+        if arguments.alarms:
+            _read_alarms(collector, arguments.alarms)
+    except BaseException:
+        collector.stop()
+        collector.close()
+        raise
+    return collector
+
+
+def _daemon(arguments: argparse.Namespace, forwarding: Forwarding) -> Daemon:
+    from ..collector.daemon import Daemon
+
+    udp, tcp = _endpoints(arguments)
+    return Daemon(
+        udp,
+        tcp=tcp,
+        allow_hosts=arguments.allow_host,
+        # The daemon has no such flag: who names another address with its flags means it.
+        allow_remote=arguments.allow_remote or bool(arguments.bind or arguments.bind_tcp),
+        forward=_forwarding.targets(forwarding),
+        resource_arn=forwarding.resource_arn,
+        max_waiting_bytes=forwarding.buffer_mb * 1_000_000,
+    )
 
 
 def _why_not(error: Taken) -> str:

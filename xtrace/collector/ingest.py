@@ -20,7 +20,7 @@ from .store import Document, StoreError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from .store import Store
@@ -77,11 +77,17 @@ class IngestCounts(NamedTuple):
 class Ingest:
     """Reads bodies and hands their documents to a store. All methods may be called on any thread.
 
-    checks: what X-Ray would have rejected of them.
+    checks: what X-Ray would have rejected of them. also: is given what the store has taken.
     """
 
-    def __init__(self, store: Store, max_waiting_bytes: int = MAX_WAITING_BYTES) -> None:
+    def __init__(
+        self,
+        store: Store,
+        max_waiting_bytes: int = MAX_WAITING_BYTES,
+        also: Callable[[Sequence[bytes]], None] | None = None,
+    ) -> None:
         self._store = store
+        self._also = also
         self.checks = Checks()
         self._max_waiting_bytes = max_waiting_bytes
         self._changed = Condition()
@@ -174,7 +180,10 @@ class Ingest:
     def _hand_over(self, found: Sequence[Document], timeout: float) -> bool:
         """Give documents, which are counted as handed over, to the store."""
         try:
-            return not found or self._store.write(found, timeout) == len(found)
+            taken = not found or self._store.write(found, timeout) == len(found)
+            if self._also is not None and found and taken:
+                self._also([document.data for document in found])
+            return taken
         except StoreError:
             log.exception("Lost %d documents", len(found))
             with self._changed:

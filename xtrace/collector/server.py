@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import errno
+import logging
 import os
 import secrets
 import socket
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from threading import Event
 
+from ..delivery.http import Unreachable
 from .alarms import Alarms, statistics_of
 from .api.guard import Guard
 from .api.http import application
@@ -21,44 +21,36 @@ from .api.serving import HttpServer
 from .api.v1.console import Console
 from .api.v1.web import Web
 from .console import routes as console_routes
+from .endpoints import WILDCARDS, NotLocal, Taken, address, check_local, family, open_both, text
+from .forward.forwarding import Forwarding
 from .ingest import Ingest
 from .metrics import Metrics
-from .receiver import Receiver
 from .store import Window, open_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Any, TypeAlias
+    from typing import Any
 
     from .alarms import Configuration
+    from .api.operations import Operation
+    from .endpoints import Endpoint
+    from .forward.targets import Target
     from .ingest import IngestCounts
     from .store import Store
 
-    # Host and port.
-    Endpoint: TypeAlias = tuple[str, int]
+__all__ = ["LOCAL", "MEMORY", "Collector", "Limits", "NotLocal", "Taken", "running"]
+
+log = logging.getLogger("xtrace.collector")
 
 MEMORY = ":memory:"
 
 LOCAL = ("127.0.0.1", 0)
 """The loopback, and any free port."""
 
-_TRIES_FOR_A_PORT = 50
-_BACKLOG = 256
 _SECONDS_FOR_A_MARK = 0.2
-_WILDCARDS = ("0.0.0.0", "::", "")
-
-
-class NotLocal(ValueError):
-    """An address that other machines can reach, and nobody has said that they may."""
-
-
-class Taken(OSError):
-    """A port that somebody else has. endpoint: which."""
-
-    def __init__(self, error: OSError, endpoint: Endpoint) -> None:
-        super().__init__(error.errno, error.strerror)
-        self.endpoint = endpoint
+_SAMPLING = frozenset(("GetSamplingRules", "GetSamplingTargets"))
+"""Operations that X-Ray itself answers, where documents are forwarded to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +67,8 @@ class Collector:
     endpoint: host and port to listen on, the same for UDP and TCP; port 0 takes a free one.
     path: of the database file, or ":memory:". tcp: another endpoint for HTTP.
     allow_hosts: names, besides those of the loopback, by which HTTP clients may call it.
-    allow_remote: whether other machines may reach it.
+    allow_remote: whether other machines may reach it. forward: where documents go from here;
+    resource_arn: of what this runs on, for X-Ray.
     Raises OSError if an endpoint can't be had, NotLocal if it may not be, StoreError if the
     database can't be used.
     """
@@ -89,36 +82,41 @@ class Collector:
         limits: Limits = Limits(),
         allow_hosts: Sequence[str] = (),
         allow_remote: bool = False,
+        forward: Sequence[Target] = (),
+        resource_arn: str | None = None,
     ) -> None:
         self.path = path
         self.limits = limits
         self._running = False
         self._marks: dict[bytes, Event] = {}
         with ExitStack() as undo:
-            listener, self._receiver = _open(endpoint, tcp, self._take, self._refuse)
+            listener, self._receiver = open_both(endpoint, tcp, self._take, self._refuse)
             undo.callback(listener.close)
             undo.callback(self._receiver.stop)
             self.http_endpoint: Endpoint = listener.getsockname()[:2]
-            for host, _ in (self.endpoint, self.http_endpoint):
-                if not allow_remote and not ip_address(host).is_loopback:
-                    raise NotLocal(
-                        f"{host} isn't the loopback: other machines could send to this collector "
-                        "and read its traces."
-                    )
+            if not allow_remote:
+                check_local(self.endpoint[0], self.http_endpoint[0])
             self.store: Store = open_store(path, max_bytes=limits.bytes, max_age=limits.age)
             undo.callback(self.store.close)
-            self._ingest = Ingest(self.store)
+            self.forwarding = Forwarding(
+                forward,
+                store=self.store,
+                received=lambda: self.counts().received,
+                resource_arn=resource_arn,
+            )
+            also = self.forwarding.put if self.forwarding.keeps_in_memory else None
+            self._ingest = Ingest(self.store, also=also)
             undo.callback(self._ingest.stop)
             self.service = Service(self.store, self._ingest)
             self.alarms: Alarms | None = None
             metrics = Metrics(self._ingest, self.store, lambda: self._receiver.kernel_drops)
-            hosts = [host for host, _ in (endpoint, tcp or endpoint) if host not in _WILDCARDS]
+            hosts = [host for host, _ in (endpoint, tcp or endpoint) if host not in WILDCARDS]
             self.console = Console(
                 self.service, about=self.about, stats=self.stats, alarms=self.alarm_states
             )
             self._web = Web(self.console)
             more = routes(self.service, metrics, self.stats, path, self._web)
-            app = application(self.service.answer, [*console_routes(), *more])
+            app = application(self._answer, [*console_routes(), *more])
             self._http = HttpServer(
                 Guard(app, (*hosts, self.http_endpoint[0], *allow_hosts), allow_remote), listener
             )
@@ -135,19 +133,18 @@ class Collector:
 
         With another endpoint for HTTP: "tcp:127.0.0.1:2001 udp:127.0.0.1:2000".
         """
-        if self.http_endpoint == self.endpoint:
-            return _text(self.endpoint)
-        return f"tcp:{_text(self.http_endpoint)} udp:{_text(self.endpoint)}"
+        return address(self.endpoint, self.http_endpoint)
 
     @property
     def url(self) -> str:
         """Where the API answers: "http://127.0.0.1:2000"."""
-        return f"http://{_text(self.http_endpoint)}"
+        return f"http://{text(self.http_endpoint)}"
 
     def start(self) -> None:
         """Begin to receive and answer."""
         self._receiver.start()
         self._http.start()
+        self.forwarding.start()
         self._running = True
         if self.alarms is not None:
             self.alarms.start()
@@ -162,6 +159,7 @@ class Collector:
         self._http.stop()
         self._ingest.stop()
         self.store.flush()
+        self.forwarding.stop()
 
     def close(self) -> None:
         """Give up the database, which may be read until then."""
@@ -181,6 +179,16 @@ class Collector:
         received = not self._running or all(self._marked(left()) for _ in range(2))
         return received and self._ingest.flush(left()) and self.store.flush(left())
 
+    def _answer(self, operation: Operation, input: dict[str, Any]) -> dict[str, Any]:
+        """Carry out an operation of the API; X-Ray does it, if it is where documents go, for sampling."""
+        proxy = self.forwarding.proxy
+        if proxy is not None and operation.name in _SAMPLING:
+            try:
+                return proxy.ask(operation.path, input)
+            except Unreachable as error:
+                log.warning("%s; the rules of this collector are in force", error)
+        return self.service.answer(operation, input)
+
     def _marked(self, timeout: float) -> bool:
         """Whether what UDP had brought has been read; shown by a datagram of our own behind it."""
         mark = secrets.token_hex(16).encode()
@@ -188,7 +196,7 @@ class Collector:
         host, port = self.endpoint
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         deadline = time.monotonic() + timeout
-        with socket.socket(_family(host), socket.SOCK_DGRAM) as sender:
+        with socket.socket(family(host), socket.SOCK_DGRAM) as sender:
             while time.monotonic() < deadline:
                 sender.sendto(mark, (host, port))
                 if seen.wait(min(timeout, _SECONDS_FOR_A_MARK)):  # else the kernel had no room
@@ -245,14 +253,15 @@ class Collector:
         """One line of counts."""
         line = ", ".join(f"{name} {count}" for name, count in self.counts()._asdict().items())
         lost = self._receiver.kernel_drops
-        return f"{line}; lost by the kernel {lost}" if lost else line
+        lines = [line, *([f"lost by the kernel {lost}"] if lost else [])]
+        return "; ".join((*lines, *map(str, self.forwarding.counts())))
 
     def about(self) -> dict[str, Any]:
         """Where it listens, which process it is, and what its store may hold."""
         return {
             "pid": os.getpid(),
-            "udp": _text(self.endpoint),
-            "http": _text(self.http_endpoint),
+            "udp": text(self.endpoint),
+            "http": text(self.http_endpoint),
             "url": self.url,
             "store": {
                 "name": self.path,
@@ -282,41 +291,8 @@ class Collector:
             ],
             "checks": self._ingest.checks.counts()._asdict(),
             "telemetry": list(self.service.telemetry),
+            "forwarded": [counts.as_dict() for counts in self.forwarding.counts()],
         }
-
-
-def _open(
-    endpoint: Endpoint, tcp: Endpoint | None, take: Any, refuse: Any
-) -> tuple[socket.socket, Receiver]:
-    """A listening TCP socket and a receiver, on the same port number unless told otherwise."""
-    for attempt in range(_TRIES_FOR_A_PORT):
-        listener = _listener(tcp or endpoint)
-        udp = endpoint if tcp else (endpoint[0], listener.getsockname()[1])
-        try:
-            return listener, Receiver(udp, take, refuse)
-        except OSError as error:
-            listener.close()
-            is_taken = error.errno == errno.EADDRINUSE
-            # What is free on TCP may be taken on UDP.
-            if not is_taken or endpoint[1] != 0 or attempt == _TRIES_FOR_A_PORT - 1:
-                raise Taken(error, udp) from error
-    raise AssertionError
-
-
-def _listener(endpoint: Endpoint) -> socket.socket:
-    try:
-        return socket.create_server(endpoint, family=_family(endpoint[0]), backlog=_BACKLOG)
-    except OSError as error:
-        raise Taken(error, endpoint) from error
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def _text(endpoint: Endpoint) -> str:
-    host, port = endpoint
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @contextmanager

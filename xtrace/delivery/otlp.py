@@ -24,10 +24,22 @@ from .http import Client, Unreachable, place_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any
+    from typing import Any, Protocol
 
     from ..otlp.mapping import Attribute, Service
     from .http import Answer
+
+    class Services(Protocol):
+        """Knows which service a subsegment belongs to that comes alone."""
+
+        def learn(self, document: dict[str, Any]) -> None:
+            """Remember what a document says."""
+            ...
+
+        def of(self, document: dict[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
+            """The service of a subsegment's document, as in a Parcel."""
+            ...
+
 
 DEFAULT_ENDPOINT = "http://localhost:4318"
 TRACES_PATH = "/v1/traces"
@@ -188,6 +200,7 @@ class OtlpBackend:
 
     url: of the endpoint. sign: adds headers to those of a request, given its URL and body.
     yields: lets other threads run while spans are made; for a process that has more to do.
+    services: for documents of subsegments whose parcel doesn't say what service they belong to.
     """
 
     max_documents = 1000
@@ -200,9 +213,11 @@ class OtlpBackend:
         sign: Callable[[str, dict[str, str], bytes], dict[str, str]] | None = None,
         yields: bool = True,
         proxy: str | None = None,
+        services: Services | None = None,
     ) -> None:
         self.url = url
         self._options = options
+        self._services_of = services
         self._encoding = _ENCODINGS[options.protocol]
         self._sign = sign
         self._yields = yields
@@ -261,11 +276,7 @@ class OtlpBackend:
         refused: list[Refused] = []
         try:
             document = json.loads(parcel.data)
-            about = document
-            if document.get("type") == "subsegment" and parcel.service is not None:
-                name, fields = parcel.service
-                about = {**fields, "name": name}
-            key, service = self._service(about)
+            key, service = self._service(self._about(document, parcel))
             spans = list(spans_of(document, service, ids.wall_clock(), refused))
         except (ValueError, AttributeError, RecursionError):
             return _Made(parcel, "", [], parcel.entities), 0
@@ -279,6 +290,21 @@ class OtlpBackend:
             return None, overtaken
         encoded = [self._encoding.span(span) for span in spans]
         return _Made(parcel, key, encoded, min(len(refused), parcel.entities)), overtaken
+
+    def _about(self, document: dict[str, Any], parcel: Parcel) -> Mapping[str, Any]:
+        """What says which service a document belongs to: itself, or if it is a subsegment others."""
+        is_subsegment = document.get("type") == "subsegment"
+        service = parcel.service
+        if self._services_of is not None and service is None:
+            if is_subsegment:
+                service = self._services_of.of(document)
+            self._services_of.learn(document)
+        if not is_subsegment:
+            return document
+        if service is None:
+            return {}
+        name, fields = service
+        return {**fields, "name": name}
 
     def _no_longer_held(self, final: bool) -> Iterable[_Made]:
         """What was held back for too long, or can be no longer: in progress, as it is."""

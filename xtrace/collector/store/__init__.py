@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..filters import Filter
     from ..graph import Rollup, Subject
     from ..trace import NodeKey, Trace
+    from .outbox import Outbox
 
 
 class StoreError(Exception):
@@ -289,6 +290,13 @@ class Store(ABC):
     @abstractmethod
     def close(self) -> None:
         """Store what was taken, and give up the store."""
+
+    def outbox(self, targets: Sequence[str]) -> Outbox | None:
+        """From now on, keep account of which documents are still to be delivered to each of these.
+
+        None: this store can't.
+        """
+        return None
 
     # -- traces
 

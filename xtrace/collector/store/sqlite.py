@@ -38,6 +38,7 @@ from . import (
     aggregates,
 )
 from .links import recorded
+from .outbox import Outbox
 from .questions import BOTTOM, Question, compiled, cursor_at, position
 from .rollups import SEALED_SPAN
 from .schema import MEMORY, connect, documents_of, lock, prepare, unusable
@@ -162,6 +163,11 @@ class SQLiteStore(Store):
     def flush(self, timeout: float | None = None) -> bool:
         """See Store."""
         return self._writing().flush(timeout)
+
+    def outbox(self, targets: Sequence[str]) -> Outbox:
+        """See Store."""
+        self._job(lambda writer: writer.keep_for(targets))
+        return Outbox(self._reading, self._run)
 
     def close(self) -> None:
         """See Store. May be called again."""

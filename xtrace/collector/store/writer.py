@@ -15,7 +15,7 @@ import orjson
 
 from ..graph import change, unpack
 from ..trace import compile_trace
-from . import Counts
+from . import Counts, outbox
 from .derive import derive
 from .links import Following, Links
 from .removal import remove
@@ -165,6 +165,7 @@ class Writer:
         self._is_sparse = False
         self._run_no: int | None = None
         self.run_name: str | None = None
+        self._targets: tuple[str, ...] = ()
 
         self.taken = 0
         self.stored = 0
@@ -262,6 +263,15 @@ class Writer:
     def put_in_run(self, name: str, trace_ids: Sequence[str]) -> None:
         """Have stored traces be of a run."""
         self.run(lambda connection: self._put_in_run(connection, name, trace_ids))
+
+    def keep_for(self, targets: Sequence[str]) -> None:
+        """Keep account of what is still to be delivered to these."""
+
+        def begin(connection: sqlite3.Connection) -> None:
+            connection.execute(outbox.TABLE)
+            self._targets = tuple(targets)
+
+        self.run(begin)
 
     def stop(self) -> None:
         """Store what was taken, and end."""
@@ -459,6 +469,12 @@ class Writer:
             self._count("traces", len(new))
         connection.executemany("insert into documents values (?, ?)", rows)
         self._count("documents", len(rows))
+        if self._targets and rows:
+            numbers = outbox.packed(number for number, _ in rows)
+            connection.executemany(
+                "insert into outbox (target, numbers) values (?, ?)",
+                [(target, numbers) for target in self._targets],
+            )
 
     def _find(self, connection: sqlite3.Connection, trace_id: str) -> _Active | None:
         """A stored trace, made active."""
