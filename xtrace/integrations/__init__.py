@@ -50,6 +50,7 @@ INTEGRATIONS = {
     "pika": "pika.adapters.blocking_connection",
     "psycopg": "psycopg",
     "psycopg2": "psycopg2",
+    "pymemcache": "pymemcache",
     "pymongo": "pymongo",
     "pymysql": "pymysql",
     "pynamodb": "pynamodb.connection.base",

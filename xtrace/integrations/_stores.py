@@ -35,6 +35,8 @@ STORE = (EVERY_LAYER + 1) << 1
 
 _INNER = EVERY_LAYER | STORE
 
+_MOST_PLACEHOLDERS = 8
+
 
 class Store:
     """A store as one client sees it: what every command's subsegment says of it.
@@ -56,6 +58,13 @@ def name_of(what: str, host: str, port: int | None = None, usual_port: int | Non
     if port is None or port == usual_port:
         return f"{what}@{host}"
     return f"{what}@{host}:{port}"
+
+
+def placeholders(values: int) -> str:
+    """ " ? ?" for two values; for many, how many there are."""
+    if values > _MOST_PLACEHOLDERS:
+        return f"{' ?' * _MOST_PLACEHOLDERS} … ({values})"
+    return " ?" * values
 
 
 def place() -> Entity | None:
@@ -96,13 +105,14 @@ def traced(
     owner: Any,
     name: str,
     begin: Begin,
-    answered: Callable[[Call, Any], None] | None = None,
+    answered: Callable[[Any, Call, Any], None] | None = None,
     refused: tuple[type[BaseException], ...] = (),
     is_async: bool = False,
 ) -> None:
     """Replace a method of a client by one that records what it does.
 
-    begin: may raise. answered: records something of the result; it may raise, too.
+    begin: may raise. answered: records something of the result, given the client, the call and that;
+    it may raise, too.
     refused: exceptions that are errors of whoever made the call, not faults.
     """
     original = getattr(owner, name)
@@ -115,10 +125,10 @@ def traced(
             faults.report(f"integration:{library}", "A command isn't recorded", error)
             return None
 
-    def ended(call: Call, result: Any) -> None:
+    def ended(client: Any, call: Call, result: Any) -> None:
         if answered is not None:
             try:
-                answered(call, result)
+                answered(client, call, result)
             except Exception as error:
                 faults.report(f"integration:{library}", "An answer isn't recorded", error)
         finished(call)
@@ -141,7 +151,7 @@ def traced(
         except BaseException as error:
             failed(call, error)
             raise
-        ended(call, result)
+        ended(self, call, result)
         return result
 
     @wraps(original)
@@ -154,7 +164,7 @@ def traced(
         except BaseException as error:
             failed(call, error)
             raise
-        ended(call, result)
+        ended(self, call, result)
         return result
 
     patcher.replace(owner, name, coroutine_method if is_async else method)

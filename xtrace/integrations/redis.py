@@ -16,7 +16,7 @@ from .. import cause, faults
 from ..default import recorder
 from ..document import MAX_SQL_CHARS
 from ..redaction import quotations
-from ._stores import Store, command, name_of, place, traced
+from ._stores import Store, command, name_of, place, placeholders, traced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ _command = re.compile(r"[A-Za-z_][A-Za-z_.-]{0,63}").fullmatch
 
 _arguments = re.compile(r"""\(["'](.*)["'],\)""", re.DOTALL).fullmatch
 
-_MOST_ARGUMENTS = 8
-"""Arguments that are shown as "?" each."""
 _MOST_KINDS = 20
 """Different commands of a pipeline that are shown."""
 _MOST_VALUE_CHARS = 200
@@ -147,7 +145,7 @@ def _pipeline(parent: Any, store: Store, commands: list[Any], is_transaction: bo
     return call
 
 
-def _count_errors(call: Call, results: Any) -> None:
+def _count_errors(pipeline: Any, call: Call, results: Any) -> None:
     """Where a pipeline doesn't raise the errors of its commands, they are among its results."""
     errors = sum(isinstance(each, Exception) for each in results)
     if errors:
@@ -179,9 +177,7 @@ def _masked(name: Any, count: int) -> str:
     words = _decoded(name).split()
     kept = _named(words)
     values = count - 1 + len(words) - len(kept)
-    text = " ".join(kept) or "?"
-    text += " ?" * min(values, _MOST_ARGUMENTS)
-    return f"{text} … ({values})" if values > _MOST_ARGUMENTS else text
+    return (" ".join(kept) or "?") + placeholders(values)
 
 
 def _named(words: list[str]) -> list[str]:
