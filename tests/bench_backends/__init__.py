@@ -1,0 +1,1 @@
+"""Measures emitters over HTTP and the collector's forwarding; not part of the tests."""
