@@ -247,20 +247,29 @@ def _answer(error: BaseException) -> Any:
 
 
 def _describe_failure(call: Call, error: BaseException) -> None:
-    """Record why a call has reached no service. What isn't about connections may quote parameters:
-    a client that can't make a request of them says so, with the value.
-    """
+    """Record why a call has reached no service."""
     call._stopped_by(error)
     cause = call.cause
-    if recorder.redact and isinstance(cause, dict):
-        each: BaseException | None = error
-        while each is not None and _tells_no_values(each):
-            each = each.__cause__ or each.__context__
-        if each is not None:
-            is_report = type(error).__name__ == _REPORT
-            message = _without_values(str(error)) if is_report else _LEFT_OUT
-            for described in cause["exceptions"]:
-                described["message"] = message
+    message = message_without_values(error)
+    if message is not None and isinstance(cause, dict):
+        for described in cause["exceptions"]:
+            described["message"] = message
+
+
+def message_without_values(error: BaseException) -> str | None:
+    """What is recorded as the message of a failure that has reached no service; None for its own.
+
+    What isn't about connections may quote parameters: a client that can't make a request of them
+    says so, with the value.
+    """
+    if not recorder.redact:
+        return None
+    each: BaseException | None = error
+    while each is not None and _tells_no_values(each):
+        each = each.__cause__ or each.__context__
+    if each is None:
+        return None
+    return _without_values(str(error)) if type(error).__name__ == _REPORT else _LEFT_OUT
 
 
 def _tells_no_values(error: BaseException) -> bool:

@@ -124,7 +124,8 @@ def _external_module_patch(module: str, ignore_module_patterns: list[Any]) -> No
     if module in _PATCHED_MODULES:
         log.debug("%s is patched already", module)
         return
-    if any(pattern.match(module) for pattern in ignore_module_patterns):
+    is_ignored = any(pattern.match(module) for pattern in ignore_module_patterns)
+    if is_ignored:
         log.debug("%s is left as it is", module)
     elif module in sys.modules:
         _on_import(sys.modules[module])
@@ -132,7 +133,7 @@ def _external_module_patch(module: str, ignore_module_patterns: list[Any]) -> No
         wrapt.when_imported(module)(_on_import)
     for _, name, _ in pkgutil.iter_modules([module.replace(".", os.sep)]):
         _external_module_patch(f"{module}.{name}", ignore_module_patterns)
-    if module not in _PATCHED_MODULES:
+    if not is_ignored:
         _PATCHED_MODULES.add(module)
         log.info("%s is patched", module)
 

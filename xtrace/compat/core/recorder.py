@@ -29,7 +29,7 @@ from .exceptions.exceptions import SegmentNameMissingException
 from .lambda_launcher import check_in_lambda
 from .models.default_dynamic_naming import DefaultDynamicNaming
 from .models.dummy_entities import DummySegment, DummySubsegment
-from .models.entity import Entity
+from .models.entity import Entity, innermost_frames
 from .models.segment import Segment, SegmentContextManager, record_stop
 from .models.subsegment import Subsegment, SubsegmentContextManager
 from .plugins.utils import get_plugin_modules
@@ -629,8 +629,7 @@ class recorded:
         end_time = time.time()
         try:
             if callable(self._meta_processor) and (error is None or isinstance(error, Exception)):
-                limit = recorder.max_trace_back
-                stack = None if error is None else traceback.extract_tb(tb, limit=-limit or None)
+                stack = None if error is None else self._stack(tb)
                 self._meta_processor(
                     wrapped=self._wrapped,
                     instance=self._instance,
@@ -641,11 +640,18 @@ class recorded:
                     subsegment=subsegment,
                     stack=stack,
                 )
+            elif isinstance(error, Exception):
+                if subsegment.in_progress:
+                    subsegment.add_exception(error, self._stack(tb))
             elif error is not None:
                 record_stop(recorder, subsegment, error, tb)
         except Exception as fault:
             faults.report("meta_processor", f"{self._name!r} isn't described", fault)
         recorder.end_subsegment(end_time)
+
+    def _stack(self, tb: Any) -> list[traceback.FrameSummary]:
+        """The frames nearest to where it was raised; those that made the call are among them."""
+        return innermost_frames(tb, self._recorder.max_trace_back, with_callers=True)
 
 
 class _Captures:

@@ -6,12 +6,13 @@ import json
 import pkgutil
 
 from aws_xray_sdk.core import xray_recorder
-from aws_xray_sdk.core.exceptions.exceptions import SegmentNotFoundException
 from aws_xray_sdk.core.models import http
 from aws_xray_sdk.ext.util import inject_trace_header, to_snake_case
 from botocore.exceptions import ClientError
 
+from xtrace import faults
 from xtrace.compat.ext.patching import argument, is_current
+from xtrace.integrations._aws import message_without_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,15 +28,11 @@ _OWN_URLS = ("GetCentralizedSamplingRules", "SamplingTargets")
 
 def inject_header(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
     """Wrapper of a botocore endpoint's prepare_request: the request gets the trace header."""
-    headers = args[0] if args else kwargs.get("request_dict", {})
-    url = headers.get("url") or ""
-    # Those by which tracing itself works go without.
-    if not any(each in url for each in _OWN_URLS):
-        try:
-            if is_current(xray_recorder):
-                inject_trace_header(headers["headers"], xray_recorder.current_subsegment())
-        except SegmentNotFoundException:
-            pass
+    with faults.absorb("compat:botocore"):
+        request = argument(args, kwargs, 0, "request")
+        # Those by which tracing itself works go without.
+        if is_current(xray_recorder) and not any(each in request.url for each in _OWN_URLS):
+            inject_trace_header(request.headers, xray_recorder.current_subsegment())
     return wrapped(*args, **kwargs)
 
 
@@ -76,6 +73,10 @@ def _aws_error_handler(
     """Record a refusal as what its status says, and anything else as a failure on this side."""
     if not isinstance(exception, ClientError):
         subsegment.add_exception(exception, stack)
+        message = message_without_values(exception)
+        if message is not None and isinstance(subsegment.cause, dict):
+            for described in subsegment.cause.get("exceptions", ()):
+                described.message = message
         return
     metadata = exception.response.get("ResponseMetadata") or {}
     _add_response(metadata, subsegment, aws_meta)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from urllib.parse import quote_plus
 
 from aws_xray_sdk.core import xray_recorder
 from aws_xray_sdk.core.patcher import _PATCHED_MODULES  # type: ignore[attr-defined]
@@ -52,8 +51,7 @@ def _sql_meta(connection: Any, statement: Any) -> tuple[str, dict[str, Any]]:
     url, dialect = engine.url, engine.dialect
     sql: dict[str, Any] = {"database_type": engine.name}
     host = f"{url.host or ''}{f':{url.port}' if url.port else ''}"
-    user = f"{quote_plus(url.username)}@" if url.username else ""
-    sql["url"] = f"{url.drivername}://{user}{host}/{url.database or ''}"
+    sql["url"] = str(url._replace(password=None, query={}))
     if url.username:
         sql["user"] = url.username
     driver = getattr(dialect, "driver", None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import types
-from urllib.parse import quote_plus
 
 from aws_xray_sdk.core import xray_recorder
 
@@ -70,12 +69,7 @@ def parse_bind(bind: Any) -> dict[str, Any]:
     url = getattr(getattr(bind, "engine", None), "url", None)
     if url is None:
         return {}
-    place = f"{url.host or ''}{f':{url.port}' if url.port else ''}"
-    user = f"{quote_plus(url.username)}@" if url.username else ""
-    sql = {
-        "url": f"{url.drivername}://{user}{place}/{url.database or ''}",
-        "database_type": url.drivername,
-    }
+    sql = {"url": str(url._replace(password=None, query={})), "database_type": url.drivername}
     if url.username:
         sql["user"] = url.username
     return sql

@@ -29,7 +29,7 @@ from ..exceptions.exceptions import (
 from ..utils.compat import annotation_value_types
 from ..utils.conversion import is_plain, metadata_to_dict
 from . import http
-from .throwable import Throwable, as_document
+from .throwable import Throwable, as_document, is_own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -442,7 +442,8 @@ class Entity(model.Entity):
         behind = native_cause._with_all_behind(exception)[: native_cause.MAX_EXCEPTIONS]
         for each, child in behind:
             if each is not exception:
-                stack = innermost_frames(each.__traceback__, self._max_trace_back())
+                tb = each.__traceback__
+                stack = None if tb is None else innermost_frames(tb, self._max_trace_back())
             throwable = by_id[id(each)] = Throwable(each, stack, remote)
             if child is not None and not hasattr(by_id[id(child)], "cause"):
                 by_id[id(child)].cause = throwable.id  # type: ignore[attr-defined]
@@ -497,7 +498,7 @@ class Entity(model.Entity):
         yield "http", fields.get("http")
         yield "annotations", self._annotations
         yield "metadata", self.__dict__.get("_metadata_given", self._metadata)
-        yield "aws", self._awsblock()
+        yield "aws", self._aws_block()
         yield "cause", self.__dict__.get("_cause")
         yield "subsegments", self.subsegments
         yield from self._own_attributes(fields)
@@ -513,7 +514,7 @@ class Entity(model.Entity):
     def _own_attributes(self, fields: dict[str, Any]) -> Iterable[tuple[str, Any]]:
         return ()
 
-    def _awsblock(self) -> Any:
+    def _aws_block(self) -> Any:
         return (self._more or {}).get("aws")
 
     def __repr__(self) -> str:
@@ -541,9 +542,31 @@ _SHOWN = frozenset(("in_progress", "parent_id", "sampled", "trace_id", "namespac
 _KEPT_EXCEPTIONS = 8
 
 
-def innermost_frames(tb: Any, most: int) -> list[traceback.FrameSummary]:
-    """The frames of a traceback that are nearest to where it was raised, outermost first."""
-    return list(traceback.extract_tb(tb, limit=-most)) if most > 0 else []
+def innermost_frames(
+    tb: Any, most: int, with_callers: bool = False
+) -> list[traceback.FrameSummary]:
+    """The frames of a traceback that are nearest to where it was raised, outermost first.
+
+    with_callers: of the stack that it came up to as well; without any of its own, in any case.
+    """
+    found = []
+    while tb is not None:
+        found.append((tb.tb_frame.f_code, tb.tb_lineno))
+        tb = tb.tb_next
+    found = [each for each in found if not is_own(each[0].co_filename)]
+    if with_callers or not found:
+        frame = sys._getframe(1)
+        callers: list[tuple[Any, int]] = []
+        while frame is not None and len(callers) < most:
+            if not is_own(frame.f_code.co_filename):
+                callers.append((frame.f_code, frame.f_lineno))
+            frame = frame.f_back  # type: ignore[assignment]
+        found = [*reversed(callers), *found]
+    # Without the text of the lines: nobody reads a file for a trace.
+    return [
+        traceback.FrameSummary(code.co_filename, line, code.co_name, lookup_line=False)
+        for code, line in (found[-most:] if most > 0 else [])
+    ]
 
 
 def _working_directory() -> str:

@@ -62,8 +62,13 @@ class Throwable:
                 "label": label.strip(),
             }
             for path, line, label in ((entry[0], entry[1], entry[2]) for entry in stack)
-            if not any(folder in path for folder in _OWN_FOLDERS)
+            if not is_own(path)
         ]
+
+
+def is_own(path: str) -> bool:
+    """Whether a file is of the tracing library itself."""
+    return any(folder in path for folder in _OWN_FOLDERS)
 
 
 def as_document(throwable: Any) -> dict[str, Any]:

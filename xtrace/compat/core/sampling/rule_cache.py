@@ -38,11 +38,11 @@ class RuleCache:
 
     def _load_rules(self, rules: list[SamplingRule]) -> None:
         former = {rule.name: rule for rule in self._rules}
-        in_order = sorted(rules, key=attrgetter("priority", "name"))
-        for rule in in_order:
+        rules.sort(key=attrgetter("priority", "name"))
+        for rule in rules:
             if rule.name in former:
                 rule.merge(former[rule.name])
-        self._rules = in_order
+        self._rules = rules
 
     def load_targets(self, targets_dict: dict[str, dict[str, Any]]) -> None:
         """Take over what the daemon grants, by the name of the rule."""

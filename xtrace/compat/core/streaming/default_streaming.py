@@ -34,9 +34,11 @@ class DefaultStreaming:
     def _stream(self, entity: Any, callback: Callable[[Any], object]) -> bool:
         """Do it; gives whether the entity itself has finished with all under it."""
         # Children first, without recursion: programs nest deeper than Python's stack.
-        order = [entity]
-        for each in order:
-            order.extend(list(each.subsegments))
+        order = []
+        waiting = [entity]
+        while waiting:
+            order.append(waiting.pop())
+            waiting.extend(list(order[-1].subsegments))
         has_finished: dict[int, bool] = {}
         for each in reversed(order):
             children = list(each.subsegments)
