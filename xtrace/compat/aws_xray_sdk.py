@@ -89,7 +89,7 @@ class _Finder:
         row = SURFACE.get(below) if root == PACKAGE else None
         if row is None:
             return None
-        here = os.path.join(FOLDER, *below.split("."))
+        here = os.path.join(FOLDER, *filter(None, below.split(".")))
         prefix = f"{below}." if below else ""
         is_package = not below or any(each.startswith(prefix) for each in SURFACE)
         inside = [here] if is_package else None
