@@ -182,6 +182,34 @@ def test_a_huge_statement_is_read_in_part_and_fast(dialect):
     assert "secret" not in masked
 
 
+@pytest.mark.parametrize("dialect", ALL_DIALECTS)
+@pytest.mark.parametrize(
+    "part",
+    [
+        "E'a' --",
+        " --",
+        "--\r",
+        "E'a'\n",
+        "E'a'\n--",
+        "/*",
+        "'",
+        "\\'",
+        '"',
+        "$a$",
+        "$",
+        ":1 ",
+        "%(a",
+        "`",
+        "[",
+    ],
+)
+def test_no_text_takes_long(dialect, part):
+    before = time.process_time()
+    sql("select " + part * (MAX_STATEMENT_CHARS // len(part)), dialect)
+    sql("select E'a' " + part * (MAX_STATEMENT_CHARS // len(part)), dialect)
+    assert time.process_time() - before < 2
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_string_that_is_cut_is_masked(dialect):
     assert sql("select '" + "secret" * MAX_STATEMENT_CHARS + "'", dialect) == "select ?…"

@@ -209,10 +209,11 @@ def _standard(
 
     plain: a string without a prefix.
     """
-    # What goes on after a line break has the prefix, too: E'a' \n 'b\'c'.
-    goes_on = (
-        rf"(?: (?:[ \t\f\v]|{line_comment})* [\n\r] (?:\s|{line_comment})* {_QUOTES_ESCAPED} )*"
-    )
+    # What goes on after a line break has the prefix, too: E'a' \n 'b\'c'. Each part can match in one
+    # way only, so that no text takes long.
+    goes_on = rf"""
+        (?: [ \t\f\v]* (?:--[^\n\r]*)? [\n\r] (?: \s*--[^\n\r]*[\n\r] )* \s* {_QUOTES_ESCAPED} )*
+    """
     escaped = rf"[eE]{_QUOTES_ESCAPED}{goes_on}"
     strings = rf"(?: {escaped} | (?: [nN] | [uU]& )? {plain} | [xXbB] {_QUOTES_DOUBLED} )"
     quoted = r"\$(?P<tag>[^\W\d]\w*|)\$.*?(?:\$(?P=tag)\$|\Z)"
