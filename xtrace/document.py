@@ -102,23 +102,24 @@ def describe(batch: list[Entity], ledger: Ledger) -> dict[Entity, dict[str, Any]
         annotations = entity._annotations
         metadata = entity._metadata
         checked = entity._checked
-        if checked and annotations and metadata and entity.end_time is not None:
+        end_time = entity.end_time
+        if checked and annotations and metadata and end_time is not None:
             # The same as below for what most entities with content are. One literal with all the
             # keys makes the dict large enough at once.
             document: dict[str, Any] = {
                 "name": name,
                 "id": entity.id,
                 "start_time": entity.start_time,
-                "end_time": entity.end_time,
+                "end_time": end_time,
                 "annotations": annotations,
                 "metadata": metadata,
             }
         else:
             document = {"name": name, "id": entity.id, "start_time": entity.start_time}
-            if entity.end_time is None:
+            if end_time is None:
                 document["in_progress"] = True
             else:
-                document["end_time"] = entity.end_time
+                document["end_time"] = end_time
             if metadata:
                 if checked:
                     document["metadata"] = metadata

@@ -18,7 +18,7 @@ from xtrace import faults, model
 from ..sdk_config import global_sdk_config
 from .exceptions.exceptions import SegmentNotFoundException
 from .models.dummy_entities import DummySegment
-from .models.subsegment import Subsegment
+from .models.subsegment import below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -211,16 +211,6 @@ class Context(native.Context):
             self._local.entities.pop()
         elif self.get() is subsegment:
             self.set(below(subsegment))
-
-
-def below(subsegment: Any) -> Any:
-    """What is current after a subsegment: the nearest that is open and that it is under, or its
-    segment.
-    """
-    parent = subsegment._parent
-    while isinstance(parent, Subsegment) and parent._stop is not None:
-        parent = parent._parent
-    return parent
 
 
 class Foreign(Context):

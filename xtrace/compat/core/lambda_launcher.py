@@ -11,9 +11,10 @@ from xtrace import faults
 from xtrace.environment import lambda_ as native
 
 from ..sdk_config import global_sdk_config
-from .context import Context, Local, below
+from .context import Context, Local
 from .models.dummy_entities import DummySegment
 from .models.facade_segment import FacadeSegment
+from .models.subsegment import below
 from .models.trace_header import TraceHeader
 
 TYPE_CHECKING = False

@@ -81,6 +81,13 @@ class AWSXRayRecorder:
     _stream_sql = _kept("stream_sql")
     _dynamic_naming = _kept("naming")
     _service_info = SERVICE_INFO
+    _is_plain = True
+    """Whether decorators may go past begin_subsegment() and end_subsegment(): they are these."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "begin_subsegment" in vars(cls) or "end_subsegment" in vars(cls):
+            cls._is_plain = False
 
     def __init__(self) -> None:
         self._set_up(Recorder())
@@ -90,7 +97,7 @@ class AWSXRayRecorder:
         self._native = native
         self._owner = Owner(self)
         self._captures = _Captures(self)
-        self._streaming: Any = DefaultStreaming()
+        self._streaming = DefaultStreaming()
         self._plugins: Any = None
         self._aws_metadata: dict[str, Any] = copy.deepcopy(XRAY_META)
         self._origin: str | None = None
@@ -210,7 +217,8 @@ class AWSXRayRecorder:
         """
         if not global_sdk_config.sdk_enabled():
             return DummySegment(SDKConfig.DISABLED_ENTITY_NAME)
-        segment_name = name or self.service
+        native = self._native
+        segment_name = name or native.service
         if not segment_name:
             raise SegmentNameMissingException("Segment name is required.")
         decision: Any = True
@@ -218,7 +226,7 @@ class AWSXRayRecorder:
             decision = False
         elif sampling:
             decision = sampling
-        elif self._native.sampling:
+        elif native.sampling:
             decision = self._decide(segment_name)
         owner = self._owner
         segment: Segment
@@ -227,12 +235,17 @@ class AWSXRayRecorder:
         else:
             # The caller's trace goes on through it, unrecorded.
             segment = DummySegment(segment_name, traceid, parent_id)
+        context = native._context
         segment._owner = owner
-        segment._current = self._context
+        segment._current = context
         if decision:
-            self._populate_runtime_context(segment, decision)
+            if decision is not True:
+                self._populate_runtime_context(segment, decision)
             owner.add(segment)
-        self._context.put_segment(segment)
+        if context._is_plain and context.get() is None:
+            context.set(segment)
+        else:
+            context.put_segment(segment)
         return segment
 
     def _decide(self, name: str) -> Any:
@@ -271,6 +284,13 @@ class AWSXRayRecorder:
 
     def current_segment(self) -> Any:
         """The current segment."""
+        context = self._native._context
+        if context._is_plain:
+            entity = context.get()
+            if entity.__class__ is Segment:
+                return entity
+            if entity.__class__ is Subsegment:
+                return entity.segment
         entity = self.get_trace_entity()
         if self._is_subsegment(entity):
             return entity.parent_segment
@@ -282,10 +302,18 @@ class AWSXRayRecorder:
         self, name: str | None = None, **subsegment_kwargs: Any
     ) -> SubsegmentContextManager:
         """A subsegment, for `with`, and a decorator. subsegment_kwargs: of begin_subsegment()."""
-        return SubsegmentContextManager(self, name=name, **subsegment_kwargs)
+        return SubsegmentContextManager(self, name, **subsegment_kwargs)
 
     def begin_subsegment(self, name: str, namespace: str = "local") -> Any:
         """Begin a subsegment and make it current; None where no segment is open."""
+        context = self._native._context
+        if context._is_plain and SDKConfig._SDKConfig__SDK_ENABLED:  # type: ignore[attr-defined]
+            # Most are begun in something that is recorded and open.
+            parent = context.get()
+            kind = parent.__class__
+            if (kind is Subsegment or kind is Segment) and parent._stop is None and parent.sampled:
+                segment = parent if kind is Segment else parent.segment
+                return Subsegment(name, namespace, segment, parent).__enter__()
         return self._begin_subsegment_helper(name, namespace)
 
     def begin_subsegment_without_sampling(self, name: str) -> Any:
@@ -345,9 +373,14 @@ class AWSXRayRecorder:
 
     def end_subsegment(self, end_time: float | None = None) -> None:
         """End the current subsegment. What is complete then is sent."""
+        context = self._native._context
+        if context._is_plain and SDKConfig._SDKConfig__SDK_ENABLED:  # type: ignore[attr-defined]
+            entity = context.get()
+            if entity.__class__ is Subsegment:
+                entity.__exit__(None, None, None, end_time)
+                return
         if not global_sdk_config.sdk_enabled():
             return
-        context = self._context
         if context._is_plain:
             entity = context.get()
             if isinstance(entity, Subsegment):
@@ -370,6 +403,13 @@ class AWSXRayRecorder:
 
     def put_annotation(self, key: str, value: Any) -> None:
         """Add an indexed value to the current entity."""
+        context = self._native._context
+        if context._is_plain and SDKConfig._SDKConfig__SDK_ENABLED:  # type: ignore[attr-defined]
+            entity = context.get()
+            kind = entity.__class__
+            if (kind is Subsegment or kind is Segment) and entity._stop is None and entity.sampled:
+                entity.put_annotation(key, value)
+                return
         if not global_sdk_config.sdk_enabled():
             return
         entity = self.get_trace_entity()
@@ -378,6 +418,13 @@ class AWSXRayRecorder:
 
     def put_metadata(self, key: str, value: Any, namespace: str = "default") -> None:
         """Add any value to the current entity."""
+        context = self._native._context
+        if context._is_plain and SDKConfig._SDKConfig__SDK_ENABLED:  # type: ignore[attr-defined]
+            entity = context.get()
+            kind = entity.__class__
+            if (kind is Subsegment or kind is Segment) and entity._stop is None and entity.sampled:
+                entity.put_metadata(key, value, namespace)
+                return
         if not global_sdk_config.sdk_enabled():
             return
         entity = self.get_trace_entity()
@@ -557,6 +604,18 @@ class AWSXRayRecorder:
         self._emitter = value
 
     @property
+    def _streaming(self) -> Any:
+        return self.__streaming
+
+    @_streaming.setter
+    def _streaming(self, value: Any) -> None:
+        self.__streaming = value
+        is_ours = type(value) is DefaultStreaming
+        self._owner.threshold = value.streaming_threshold if is_ours else -1
+        if is_ours:
+            value._owner = self._owner
+
+    @property
     def streaming(self) -> Any:
         """What decides when an open segment sends what has ended."""
         return self._streaming
@@ -664,8 +723,21 @@ class _Captures:
     def context(self) -> Any:
         return self._recorder._context
 
-    def in_subsegment(self, name: str, namespace: str | None = None) -> Any:
-        return SubsegmentContextManager(self._recorder, name, namespace=namespace or "local")
+    def in_subsegment(self, name: str, namespace: str = "local") -> Any:
+        recorder = self._recorder
+        context = recorder._native._context
+        if (
+            context._is_plain and recorder._is_plain and SDKConfig._SDKConfig__SDK_ENABLED  # type: ignore[attr-defined]
+        ):
+            # The entity itself is what begins and ends, as in xtrace's own recorder.
+            parent = context.get()
+            kind = parent.__class__
+            if (kind is Subsegment or kind is Segment) and parent._stop is None and parent.sampled:
+                segment = parent if kind is Segment else parent.segment
+                return Subsegment(name, namespace, segment, parent)
+        if namespace == "local":
+            return SubsegmentContextManager(recorder, name)
+        return SubsegmentContextManager(recorder, name, namespace=namespace)
 
 
 def of_this_process(kind: type[AWSXRayRecorder]) -> Any:

@@ -14,11 +14,10 @@ from xtrace import document, faults, ids, model
 from xtrace import emitters as native_emitters
 from xtrace.model import OPEN
 
-from .context import below
 from .emitters.udp_emitter import UDPEmitter
 from .models.entity import Entity, prepare
 from .models.segment import Segment
-from .models.subsegment import Subsegment
+from .models.subsegment import Subsegment, below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +43,8 @@ class Owner:
         self.waiting: dict[Segment, bool] = {}
         self.constant: Any = None
         self._constant_of: Any = None
+        self.threshold = 0
+        """More subsegments than that are a reason for check(); kept by the recorder."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._native, name)
@@ -95,13 +96,18 @@ class Owner:
             segment.decrement_ref_counter()
         if current.get() is subsegment:
             current.set(below(subsegment))
+        self.check(segment, subsegment)
+
+    def check(self, segment: Any, subsegment: Subsegment) -> None:
+        """Send what is complete after the end of a subsegment."""
         if segment._stop is None:
-            recorder = self.recorder
-            if recorder._streaming.is_eligible(segment):
-                recorder._streaming.stream(segment, recorder._stream_subsegment_out)
-        elif segment.ready_to_send():
+            streaming = self.recorder._streaming
+            if streaming.is_eligible(segment):
+                streaming.stream(segment, self.recorder._stream_subsegment_out)
+            return
+        if segment.ready_to_send():
             self._finish(segment)
-        if segment._stop is not None and segment not in self.waiting:
+        if segment not in self.waiting:
             self._send_late(subsegment)
 
     def _may_end(self, entity: Any) -> bool:
@@ -185,7 +191,7 @@ class Owner:
     def _renew_constant(self) -> None:
         """Have documents say what the process runs on, which may have changed."""
         recorder = self.recorder
-        now = (recorder._aws_metadata, recorder._origin, self._native.service_version)
+        now = [recorder._aws_metadata, recorder._origin, self._native.service_version]
         if now != self._constant_of:
             self._constant_of = copy.deepcopy(now)
             owner: Any = self

@@ -305,19 +305,21 @@ class Entity(model.Entity):
         Others are ignored, with a warning.
         """
         kind = value.__class__
-        if (
-            key.__class__ is str
-            and key in GOOD_KEYS
-            and (
-                kind is bool
-                or (kind is str and len(value) <= GOOD_CHARS)
-                or (kind is int and SMALLEST_INTEGER <= value <= LARGEST_INTEGER)
-                or (kind is float and value - value == 0)
-            )
-            and self._stop is None
-        ):
-            self._annotations[key] = value
-            return
+        try:
+            if (
+                self._stop is None
+                and key in GOOD_KEYS
+                and (
+                    (kind is int and SMALLEST_INTEGER <= value <= LARGEST_INTEGER)
+                    or kind is bool
+                    or (kind is str and len(value) <= GOOD_CHARS)
+                    or (kind is float and value - value == 0)
+                )
+            ):
+                self._annotations[key] = value
+                return
+        except TypeError:  # an unhashable key
+            pass
         self._check_ended()
         if not isinstance(key, str):
             log.warning("An annotation's key is text, not %s; ignored", type(key).__name__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 
 from xtrace import ids, model
 
@@ -336,7 +335,10 @@ class SegmentContextManager:
         self.segment: Any = None
 
     def __enter__(self) -> Any:
-        self.segment = self.recorder.begin_segment(name=self.name, **self.segment_kwargs)
+        if self.segment_kwargs:
+            self.segment = self.recorder.begin_segment(name=self.name, **self.segment_kwargs)
+        else:
+            self.segment = self.recorder.begin_segment(self.name)
         return self.segment
 
     def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
@@ -345,7 +347,7 @@ class SegmentContextManager:
             return
         if exc_val is not None:
             record_stop(self.recorder, segment, exc_val, exc_tb)
-        self.recorder.end_segment(time.time())
+        self.recorder.end_segment()
 
 
 def record_stop(recorder: AWSXRayRecorder, entity: Any, error: BaseException, tb: Any) -> None:

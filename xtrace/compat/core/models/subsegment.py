@@ -4,9 +4,8 @@ decorates functions, too.
 
 from __future__ import annotations
 
-import time
-
 from xtrace import decorator, ids, model
+from xtrace.model import MAX_OPEN, OPEN
 
 from ..exceptions.exceptions import SegmentNotFoundException
 from .entity import Entity, block, clean_name, known_names
@@ -126,24 +125,77 @@ class Subsegment(Entity, model.Subsegment):
         segment.decrement_ref_counter()
 
     def begin(self) -> None:
-        """Begin as xtrace's own integrations do: without becoming current."""
-        owner = self.segment._owner
-        if self._stop is None and self not in owner.open:
-            self.start_time = self._now()
+        """Begin, as xtrace's own entities do: without becoming current."""
+        segment = self.segment
+        owner = segment._owner
+        opened = owner.open
+        if self in opened or self._stop is not None:
+            return
+        parent: Any = self._parent
+        kind = parent.__class__
+        if (kind is Subsegment or kind is Segment) and parent._stop is None:
+            # What attach() and add() come to for most, without their calls.
+            if parent._children is None:
+                parent._children = [self]
+            else:
+                parent._children.append(self)
+            segment._begun += 1
+            opened[self] = OPEN
+            if len(opened) > MAX_OPEN:
+                owner.too_many_open()
+        else:
             owner.attach(self)
 
     def __enter__(self) -> Subsegment:
-        self.begin()
+        """Begin, and become current."""
+        segment = self.segment
+        parent: Any = self._parent
+        kind = parent.__class__
+        opened = segment._owner.open
+        if (
+            (kind is Subsegment or kind is Segment)
+            and parent._stop is self._stop is None
+            and self not in opened
+        ):
+            # The steps of begin(), without the call.
+            if parent._children is None:
+                parent._children = [self]
+            else:
+                parent._children.append(self)
+            segment._begun += 1
+            opened[self] = OPEN
+            if len(opened) > MAX_OPEN:
+                segment._owner.too_many_open()
+        else:
+            self.begin()
         if self._stop is None:
-            self.segment._current.set(self)
+            segment._current.set(self)
         return self
 
     def __exit__(self, kind: Any, error: Any, tb: Any, end_time: float | None = None) -> None:
-        """End the subsegment as xtrace's own integrations do."""
+        """End, with what was raised inside; what it is under is current again."""
         if error is not None:
             self._stopped_by(error)
-        if self._stop is None:
-            self.segment._owner.end_subsegment(self, end_time)
+        segment = self.segment
+        owner = segment._owner
+        parent: Any = self._parent
+        if segment._stop is not None or segment.__class__ is not Segment:
+            if self._stop is None:
+                owner.end_subsegment(self, end_time)
+        elif owner.open.pop(self, 0):
+            # What end_subsegment() comes to for most, without its calls.
+            self._stop = end_time or (segment._base + ids.monotonic_clock())
+            segment._ended.append(self)
+            segment._closed += 1
+            current = segment._current
+            if current.get() is self:
+                kind = parent.__class__
+                is_open = kind is Segment or (kind is Subsegment and parent._stop is None)
+                current.set(parent if is_open else below(self))
+            if segment._begun - segment._removed > owner.threshold or segment._stop is not None:
+                owner.check(segment, self)
+        elif self._stop is None:
+            owner.end_subsegment(self, end_time)
 
     # -- what programs put in -------------------------------------------------------------------
 
@@ -156,6 +208,16 @@ class Subsegment(Entity, model.Subsegment):
 
     def _max_trace_back(self) -> int:
         return self.segment._max_trace_back()
+
+
+def below(subsegment: Any) -> Any:
+    """What is current after a subsegment: the nearest that is open and that it is under, or its
+    segment.
+    """
+    parent = subsegment._parent
+    while isinstance(parent, Subsegment) and parent._stop is not None:
+        parent = parent._parent
+    return parent
 
 
 def set_as_recording(decorated_func: Any, wrapped: Any) -> None:
@@ -212,7 +274,10 @@ class SubsegmentContextManager:
 
     def __enter__(self) -> Any:
         name = self.name or "subsegment"
-        self.subsegment = self.recorder.begin_subsegment(name=name, **self.subsegment_kwargs)
+        if self.subsegment_kwargs:
+            self.subsegment = self.recorder.begin_subsegment(name=name, **self.subsegment_kwargs)
+        else:
+            self.subsegment = self.recorder.begin_subsegment(name)
         return self.subsegment
 
     def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
@@ -221,7 +286,7 @@ class SubsegmentContextManager:
             return
         if exc_val is not None:
             record_stop(self.recorder, subsegment, exc_val, exc_tb)
-        self.recorder.end_subsegment(time.time())
+        self.recorder.end_subsegment()
 
 
 def subsegment_decorator(

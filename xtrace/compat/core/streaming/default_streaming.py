@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 class DefaultStreaming:
     """Streams a segment that holds more than `streaming_threshold` subsegments."""
 
+    _owner: Any = None
+    """What asks, beforehand, whether it is worth asking."""
+
     def __init__(self, streaming_threshold: int = 30) -> None:
         self._threshold = streaming_threshold
         self._lock = Lock()
@@ -59,3 +62,5 @@ class DefaultStreaming:
     @streaming_threshold.setter
     def streaming_threshold(self, value: int) -> None:
         self._threshold = value
+        if self._owner is not None and type(self) is DefaultStreaming:
+            self._owner.threshold = value
