@@ -10,6 +10,7 @@ import os
 import time
 from urllib.parse import urlsplit
 
+from ..collector.store import is_url
 from ..delivery.http import Unreachable
 from ..delivery.xray import XRayApi, XRayError, error_of, region_of, require_botocore
 from ..errors import ConfigurationError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     Entities: TypeAlias = dict[tuple[str, str], dict[str, Any]]
 
 FORMS = """an address of a collector or of anything else with X-Ray's API (http://127.0.0.1:2000), the
-X-Ray service (xray://eu-west-1), a collector's database (traces.db), or a file with a line for each
+X-Ray service (xray://eu-west-1), a collector's database (traces.db, clickhouse://host:8123/database), or a file with a line for each
 document or OTLP request (traces.jsonl)"""
 
 SECONDS = 30.0
@@ -43,6 +44,8 @@ def entities(where: str, start: float, end: float) -> Entities:
     scheme = urlsplit(where).scheme
     if scheme in ("http", "https", "xray"):
         return _collected(_from_api(where, start, end))
+    if is_url(where):
+        return _collected(_from_store(where, start, end))
     path = where.removeprefix("file:")
     if not os.path.exists(path):
         raise ConfigurationError(f"There is no file {path!r}. Give {FORMS}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..collector.store import StoreError, open_to_read
+from ..collector.store import StoreError, is_url, open_to_read, shown
 from ..errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -30,13 +30,14 @@ def add_argument(parser: argparse.ArgumentParser) -> None:
         "--db",
         metavar="FILE",
         default=default_path(),
-        help=f"the database (default: {ENVIRONMENT}, else %(default)s)",
+        help="the database: a file, or clickhouse://user:password@host:8123/database "
+        f"(default: {ENVIRONMENT}, else {shown(default_path())})",
     )
 
 
 def open_existing(path: str) -> Store:
     """The store to read from. Raises ConfigurationError if there is none, or it can't be used."""
-    if not os.path.exists(path):
+    if not is_url(path) and not os.path.exists(path):
         raise ConfigurationError(
             f"There is no database {path!r} yet. Start the collector with `xtrace collector`, or "
             "name its database with --db."

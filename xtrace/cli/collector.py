@@ -12,7 +12,7 @@ from logging.handlers import RotatingFileHandler
 from threading import Event
 
 from ..collector.occupant import occupant
-from ..collector.store import StoreError
+from ..collector.store import StoreError, shown
 from ..daemon import DEFAULT_ADDRESS, parse
 from ..errors import ConfigurationError, MissingLibrary
 from . import _forwarding, _store
@@ -141,7 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
     # nearly halves what a document costs.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    does = [] if arguments.no_store else [f"storing in {arguments.db}"]
+    does = [] if arguments.no_store else [f"storing in {shown(arguments.db)}"]
     does += [f"forwarding to {counts.target}" for counts in collector.forwarding.counts()]
     where = f"Listening on udp {_text(collector.endpoint)}, {collector.url}"
     print(", ".join([where, *does]), flush=True)

@@ -25,7 +25,7 @@ from .endpoints import WILDCARDS, NotLocal, Taken, address, check_local, family,
 from .forward.forwarding import Forwarding
 from .ingest import Ingest
 from .metrics import Metrics
-from .store import Window, open_store
+from .store import Window, open_store, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Collector:
     """Receives documents on UDP and HTTP, stores them, and answers the X-Ray API on HTTP.
 
     endpoint: host and port to listen on, the same for UDP and TCP; port 0 takes a free one.
-    path: of the database file, or ":memory:". tcp: another endpoint for HTTP.
+    path: of the database file, ":memory:", or "clickhouse://host:8123/database". tcp: another endpoint for HTTP.
     allow_hosts: names, besides those of the loopback, by which HTTP clients may call it.
     allow_remote: whether other machines may reach it. forward: where documents go from here;
     resource_arn: of what this runs on, for X-Ray.
@@ -85,7 +85,7 @@ class Collector:
         forward: Sequence[Target] = (),
         resource_arn: str | None = None,
     ) -> None:
-        self.path = path
+        self.path = shown(path)
         self.limits = limits
         self._running = False
         self._marks: dict[bytes, Event] = {}
@@ -115,7 +115,7 @@ class Collector:
                 self.service, about=self.about, stats=self.stats, alarms=self.alarm_states
             )
             self._web = Web(self.console)
-            more = routes(self.service, metrics, self.stats, path, self._web)
+            more = routes(self.service, metrics, self.stats, self.path, self._web)
             app = application(self._answer, [*console_routes(), *more])
             self._http = HttpServer(
                 Guard(app, (*hosts, self.http_endpoint[0], *allow_hosts), allow_remote), listener

@@ -538,6 +538,20 @@ class Store(ABC):
         """What it holds."""
 
 
+def is_url(path: str) -> bool:
+    """Whether a store's path is the URL of a server, not a file."""
+    return path.startswith(("clickhouse:", "clickhouses:"))
+
+
+def shown(path: str) -> str:
+    """A store's path as people may see it: without a password."""
+    head, at, host = path.rpartition("@")
+    if not is_url(path) or not at:
+        return path
+    scheme, _, user = head.partition("://")
+    return f"{scheme}://{user.partition(':')[0]}:***@{host}"
+
+
 def open_store(
     path: str,
     *,
@@ -545,13 +559,20 @@ def open_store(
     max_age: float | None = None,
     max_waiting_bytes: int = 16 * 1024 * 1024,
 ) -> Store:
-    """The store in a file, or in memory for ":memory:"; nobody else may write to it meanwhile.
+    """The store in a file, or in memory for ":memory:"; nobody else may write to it meanwhile. Or on
+    ClickHouse for "clickhouse://host:8123/database", with any number of others.
 
     max_bytes: the most it holds, max_age: how long it keeps a trace after its first arrival
     (seconds); oldest traces go first. max_waiting_bytes: of documents that wait to be stored,
     which take several times as much memory.
     Raises StoreError if it can't be opened, and leaves what is there as it is.
     """
+    if is_url(path):
+        from .clickhouse import ClickHouseStore
+
+        return ClickHouseStore(
+            path, max_bytes=max_bytes, max_age=max_age, max_waiting_bytes=max_waiting_bytes
+        )
     from .sqlite import SQLiteStore
 
     return SQLiteStore(
@@ -564,6 +585,10 @@ def open_to_read(path: str) -> Store:
 
     Raises StoreError if it can't be opened.
     """
+    if is_url(path):
+        from .clickhouse import ClickHouseStore
+
+        return ClickHouseStore(path, read_only=True)
     from .sqlite import SQLiteStore
 
     return SQLiteStore(path, read_only=True)

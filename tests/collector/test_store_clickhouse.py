@@ -1,0 +1,236 @@
+"""The store on ClickHouse keeps the contract, and what one collector stores the others show.
+
+The engine is real: chdb, which is ClickHouse as a library, behind a small server that speaks
+ClickHouse's HTTP interface. XTRACE_TEST_CLICKHOUSE=clickhouse://user:password@host:8123 uses a server that
+is there instead.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.collector.store_contract import ALWAYS, StoreContract, at, found, id_of, parsed, put
+from tests.helpers import eventually
+from xtrace.collector import running
+from xtrace.collector.store import StoreError, open_store, open_to_read, shown
+from xtrace.collector.store.clickhouse import place_of, tables
+
+PROGRAM = Path(__file__).parents[1] / "servers" / "clickhouse_by_chdb.py"
+_databases = count(1)
+
+
+@pytest.fixture(scope="module")
+def clickhouse(tmp_path_factory):
+    """The URL of a server, without a database."""
+    given = os.environ.get("XTRACE_TEST_CLICKHOUSE")
+    if given:
+        yield given.rstrip("/")
+        return
+    folder = tmp_path_factory.mktemp("clickhouse")
+    server = subprocess.Popen(
+        [sys.executable, PROGRAM, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    yield f"clickhouse://127.0.0.1:{server.stdout.readline().strip()}"
+    server.communicate(timeout=20)
+
+
+def new_database(server):
+    return f"{server}/test_{os.getpid()}_{next(_databases)}"
+
+
+@pytest.fixture
+def url(clickhouse):
+    return new_database(clickhouse)
+
+
+class TestContract(StoreContract):
+    @pytest.fixture(autouse=True)
+    def _server(self, clickhouse):
+        self.clickhouse = clickhouse
+
+    @contextmanager
+    def empty(self):
+        store = open_store(new_database(self.clickhouse))
+        try:
+            yield store
+        finally:
+            store.close()
+
+    @pytest.fixture
+    def store(self, _server):
+        with self.empty() as store:
+            yield store
+
+
+@contextmanager
+def two(url):
+    one, other = open_store(url), open_store(url)
+    try:
+        yield one, other
+    finally:
+        one.close()
+        other.close()
+
+
+def test_two_collectors_show_the_same(url):
+    with two(url) as (one, other):
+        put(one, *(at(number, 1_700_000_000.0) for number in range(20)))
+        put(other, *(at(number, 1_700_000_000.0) for number in range(20, 40)))
+        assert one.flush(30)
+        everything = sorted(id_of(number) for number in range(40))
+        assert sorted(found(one, ALWAYS)) == sorted(found(other, ALWAYS)) == everything
+        assert (one.counts().stored, other.counts().stored) == (20, 20)
+        one.put_setting("a", 1)
+        eventually(lambda: other.setting("a") == 1)
+
+
+def test_a_trace_whose_documents_reach_different_collectors_is_whole(url):
+    with two(url) as (one, other):
+        put(one, at(1, 1_700_000_000.0))
+        put(other, {**at(1, 1_700_000_000.0), "id": "2" * 16, "name": "second"})
+        assert one.flush(30)
+        for store in (one, other):
+            (trace,) = store.traces([id_of(1)])
+            assert len(trace.parts) == 2
+            assert len(store.raw(id_of(1))) == 2
+
+
+def test_what_was_stored_is_there_for_the_next_collector(url):
+    first = open_store(url)
+    put(first, *(at(number, 1_700_000_000.0) for number in range(20)))
+    first.close()
+    with two(url) as (one, _):
+        assert one.flush(30)
+        assert len(found(one, ALWAYS)) == 20
+    reader = open_to_read(url)
+    assert reader.flush(30)
+    assert len(found(reader, ALWAYS)) == 20
+    assert reader.write(parsed(at(99, 1.0))) == 0
+    reader.close()
+
+
+def test_what_one_removes_is_gone_everywhere(url):
+    with two(url) as (one, other):
+        put(one, *(at(number, 1_700_000_000.0) for number in range(5)))
+        assert other.flush(30)
+        other.remove()
+        eventually(lambda: one.flush(30) and found(one, ALWAYS) == [])
+        put(other, at(7, 1_700_000_000.0))
+        eventually(lambda: one.flush(30) and found(one, ALWAYS) == [id_of(7)])
+
+
+KILLED = """
+import sys, time
+from tests.collector.store_contract import at, parsed
+from xtrace.collector.store import open_store
+store = open_store(sys.argv[1])
+number = 0
+while True:
+    store.write(parsed(*(at(number + n, 1_700_000_000.0) for n in range(20))))
+    number += 20
+    print(store.counts().stored, flush=True)
+    time.sleep(0.02)
+"""
+
+
+def test_a_killed_collector_loses_nothing_that_it_had_counted_as_stored(url):
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, url], stdout=subprocess.PIPE, text=True
+    )
+    stored = 0
+    deadline = time.monotonic() + 30
+    while stored < 200 and time.monotonic() < deadline:
+        stored = int(process.stdout.readline())
+    process.kill()
+    process.communicate()
+    assert stored >= 200
+    with two(url) as (one, other):
+        for store in (one, other):
+            assert store.flush(30)
+            assert store.size().documents >= stored
+
+
+def test_an_outage_of_clickhouse_loses_nothing(url, monkeypatch):
+    store = open_store(url)
+    try:
+        client, store._client = store._client, None
+        store.write(parsed(at(1, 1_700_000_000.0)))
+        assert not store.flush(0.5)
+        assert store.counts()[:4] == (1, 0, 0, 1)
+        store._client = client
+        assert store.flush(30)
+        assert store.counts()[:4] == (1, 1, 0, 0)
+    finally:
+        store._client = client
+        store.close()
+
+
+def test_the_console_of_either_collector_has_all(url):
+    with running(path=url) as one, running(path=url) as other:
+        for number, collector in enumerate((one, other)):
+            put(collector.store, at(number, time.time() - 10, name=f"service-{number}"))
+        assert one.flush(30)
+        assert other.flush(30)
+        for collector in (one, other):
+            names = {
+                rollup.subject.name
+                for rollup in collector.store.graph(ALWAYS)
+                if len(rollup.subject) == 3 and isinstance(rollup.subject[0], str)
+            }
+            assert {"service-0", "service-1"} <= names
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "clickhouse:",
+        "clickhouse://",
+        "clickhouse://h/a-b",
+        "clickhouse://h:x/",
+        "clickhouse://h/a?b=1",
+    ],
+)
+def test_a_url_that_cannot_be_read_is_an_error_that_says_what_to_write(url):
+    with pytest.raises(StoreError, match="clickhouse://user:password@host:8123/database"):
+        place_of(url)
+
+
+def test_a_server_that_is_not_there_is_an_error_without_the_password():
+    with pytest.raises(StoreError) as raised:
+        open_store("clickhouse://me:secret@127.0.0.1:1/x")
+    assert "secret" not in str(raised.value)
+
+
+def test_tables_are_replicated_and_distributed_on_a_cluster():
+    place = place_of("clickhouses://u:p%40@h/traces?cluster=main")
+    assert place[:7] == ("h", 8443, "u", "p@", "traces", "main", True)
+    made = tables(place, 3600.0)
+    assert "ReplicatedReplacingMergeTree" in made[0]
+    assert "ON CLUSTER main" in made[0]
+    assert "INTERVAL 3600 SECOND" in made[0]
+    assert any("Distributed(main" in statement for statement in made)
+
+
+def test_the_commands_read_it(url, capsys):
+    from xtrace.cli import main
+
+    store = open_store(url)
+    put(store, at(1, time.time() - 5, name="shop"))
+    store.close()
+    assert main(["show", "--db", url]) == 0
+    assert "shop" in capsys.readouterr().out
+    assert main(["compare-backends", url, url]) == 0
+
+
+def test_a_password_is_shown_to_nobody():
+    assert shown("clickhouse://me:se%40cret@h:8123/x") == "clickhouse://me:***@h:8123/x"
+    assert shown("clickhouse://h/x") == "clickhouse://h/x"
+    assert shown("/a:b@c") == "/a:b@c"
