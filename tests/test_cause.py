@@ -476,3 +476,17 @@ def test_a_message_that_cant_be_made_is_left_out():
         assert messages(Refused("secret")) == [None]
     finally:
         undo()
+
+
+def test_what_led_to_one_may_be_recorded_without_its_message():
+    undo = redact_messages(Refused, lambda error: "refused", mutes=True)
+    try:
+        around, refused = KeyError("around"), Duplicate("secret")
+        around.__cause__ = refused
+        refused.__context__ = TypeError("secret")
+        refused.__context__.__context__ = ValueError("secret")
+        assert messages(around) == ["'around'", "refused", None, None]
+        assert messages(around, redact=False) == ["'around'", "secret", "secret", "secret"]
+    finally:
+        undo()
+    assert messages(around) == ["'around'", "secret", "secret", "secret"]

@@ -38,18 +38,25 @@ _cause, _context, _suppress_context, _traceback = (
 
 
 _redactors: dict[type[BaseException], Callable[[Any], str]] = {}
+_muting: set[type[BaseException]] = set()
 
 
-def redact_messages(kind: type[BaseException], message: Callable[[Any], str]) -> Callable[[], None]:
+def redact_messages(
+    kind: type[BaseException], message: Callable[[Any], str], mutes: bool = False
+) -> Callable[[], None]:
     """Have the messages of exceptions of a class, and of its subclasses, made by a function: those of
     many libraries quote what the application has sent. Gives what ends that.
 
     message: gives, of such an exception, what may be recorded. Of a class's bases the nearest counts.
+    mutes: exceptions that led to one quote as well, and are recorded without their messages.
     """
     before = _redactors.get(kind)
     _redactors[kind] = message
+    if mutes:
+        _muting.add(kind)
 
     def undo() -> None:
+        _muting.discard(kind)
         if _redactors.get(kind) is message:
             if before is None:
                 del _redactors[kind]
@@ -74,8 +81,14 @@ def describe(
     found = _with_all_behind(error)
     said = _safe_messages([each for each, _ in found], redact)
     entries: dict[int, dict[str, Any]] = {}
+    muting: set[int] = set()
     for each, child in found[:MAX_EXCEPTIONS]:
         entry = entries[id(each)] = _entry(each, max_frames, said)
+        if redact and _muting:
+            if id(child) in muting:
+                entry.pop("message", None)
+            if id(child) in muting or not _muting.isdisjoint(type(each).__mro__):
+                muting.add(id(each))
         if remote:
             entry["remote"] = True
         if child is not None:

@@ -33,6 +33,7 @@ INTEGRATIONS = {
     "celery": "celery.app.base",
     "confluent_kafka": "confluent_kafka",
     "django": "django",
+    "elasticsearch": "elasticsearch",
     "fastapi": "fastapi",
     "flask": "flask",
     "futures": "concurrent.futures.thread",
@@ -46,6 +47,7 @@ INTEGRATIONS = {
     "multiprocessing": "multiprocessing.pool",
     "mysql_connector": "mysql.connector",
     "mysqlclient": "MySQLdb",
+    "opensearch": "opensearchpy",
     "pg8000": "pg8000",
     "pika": "pika.adapters.blocking_connection",
     "psycopg": "psycopg",
@@ -76,6 +78,7 @@ ALIASES = {
     "httplib": "http_client",
     "motor": "pymongo",
     "mysql": "mysql_connector",
+    "opensearchpy": "opensearch",
     "sqlalchemy_core": "sqlalchemy",
 }
 """Other names of integrations: of the library, where that is no module's, and in the official SDK."""

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 STORE = (EVERY_LAYER + 1) << 1
 """The layer of these clients: the one beside that of AWS's."""
 
-_INNER = EVERY_LAYER | STORE
+INNER = EVERY_LAYER | STORE
+"""What is silent inside of a command."""
 
 _MOST_PLACEHOLDERS = 8
 
@@ -87,7 +88,7 @@ def command(parent: Entity, store: Store, text: str) -> Call:
     """
     call = Call(store.name, parent, parent.segment, "remote")
     call.layer = STORE
-    call.inner = _INNER
+    call.inner = INNER
     call.owner = 0
     call.hops = None
     if recorder.stream_sql:
