@@ -35,7 +35,11 @@ COMMANDS = {
     "collector": "receive traces and store them",
     "compare-backends": "show whether two backends have received the same traces",
     "daemon": "receive traces and send them on to X-Ray, in place of the X-Ray daemon",
+    "diff": "show two traces side by side",
     "doctor": "show the settings in force and what is wrong",
+    "export": "write traces into a file",
+    "find": "list the traces that a filter matches, or what they have in common",
+    "import": "read traces from files",
     "run": "run a program traced, without a change to it",
     "sampling": "explain which sampling rule decides about a request",
     "show": "list the stored traces, or draw one",
@@ -55,17 +59,17 @@ def main(words: Sequence[str] | None = None) -> int:
         from .run import run_words
 
         return run_words(words[words.index(called) + 1 :])
-    for name, summary in COMMANDS.items():
-        subparser = subparsers.add_parser(
-            name, help=summary, description=f"{summary}.".capitalize()
-        )
-        if name == called:
-            _command(name).add_arguments(subparser)
-    arguments = parser.parse_args(words)
     try:
+        for name, summary in COMMANDS.items():
+            subparser = subparsers.add_parser(
+                name, help=summary, description=f"{summary}.".capitalize()
+            )
+            if name == called:
+                _command(name).add_arguments(subparser)
+        arguments = parser.parse_args(words)
         return _command(arguments.command).run(arguments)
     except XTraceError as error:
-        print(f"xtrace {arguments.command}: {error}", file=sys.stderr)
+        print(f"xtrace {called}: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output has gone: `xtrace show | head`
         sys.stderr.close()

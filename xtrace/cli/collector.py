@@ -84,6 +84,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--alarms", metavar="FILE", help="thresholds, and what to do when one is exceeded"
     )
     parser.add_argument(
+        "--run",
+        metavar="NAME",
+        help="what arrives is of this run, which can be looked at alone, compared and kept",
+    )
+    parser.add_argument(
         "--allow-host",
         metavar="NAME",
         action="append",
@@ -218,6 +223,8 @@ def _collector(arguments: argparse.Namespace, forwarding: Forwarding) -> Collect
             _read_rules(collector, arguments.sampling_rules)
         if arguments.alarms:
             _read_alarms(collector, arguments.alarms)
+        if arguments.run:
+            _begin_run(collector, arguments.run)
     except BaseException:
         collector.stop()
         collector.close()
@@ -301,6 +308,14 @@ def _read_alarms(collector: Collector, path: str) -> None:
         collector.watch(load(path))
     except AlarmsError as error:
         raise ConfigurationError(f"--alarms: {error}") from error
+
+
+def _begin_run(collector: Collector, name: str) -> None:
+    from ..collector.api.v1.administration import RUN_NAMES, is_run_name
+
+    if not is_run_name(name):
+        raise ConfigurationError(f"--run is {name!r}; {RUN_NAMES}")
+    collector.store.begin_run(name)
 
 
 def _text(endpoint: Endpoint) -> str:
