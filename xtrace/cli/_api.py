@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from urllib.parse import quote, urlencode
 
 from ..collector.occupant import PROGRAM
+from ..collector.store import shown
 from ..daemon import DEFAULT_ADDRESS, endpoint_text, parse
 from ..errors import ConfigurationError
 from . import _store
@@ -233,7 +234,7 @@ class StoreApi(Api):
         from ..collector.ingest import Ingest
         from ..collector.store import StoreError, open_store
 
-        self.where = path
+        self.where = shown(path)
         if writable:
             try:
                 self._store = open_store(path)
@@ -327,8 +328,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--db",
         metavar="FILE",
-        help=f"a collector's database instead (default: {_store.ENVIRONMENT}, or "
-        f"{_store.default_path()})",
+        help="a collector's database instead: a file, or clickhouse://... "
+        f"(default: {_store.ENVIRONMENT}, or {shown(_store.default_path())})",
     )
 
 
