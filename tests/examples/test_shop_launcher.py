@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,8 @@ def test_the_plain_shop_serves_and_sends_nothing():
 
 def test_its_traces_can_be_kept(start, tmp_path):
     file = tmp_path / "traces.db"
-    program = start("--forever", "--users", "1", "--db", str(file))
+    in_background = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)  # as a shell's `&` has it
+    program = start("--forever", "--users", "1", "--db", str(file), preexec_fn=in_background)
     until(program, b" requests, ")
     program.send_signal(signal.SIGTERM)  # which is as good as Ctrl-C
     program.communicate(timeout=30)

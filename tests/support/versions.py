@@ -51,6 +51,25 @@ ENVIRONMENTS = {
         tools=("requests", "uvicorn"),
         tests=("servers/test_servers.py", "test_django.py", "test_flask.py"),
     ),
+    "sql": Environment(
+        oldest=(
+            "aiomysql==0.1.1",
+            "aiosqlite==0.18.0",
+            "asyncpg==0.27.0",
+            "Flask-SQLAlchemy==3.0.0",
+            "mysql-connector-python==8.0.33",
+            "mysqlclient==2.1.1",
+            "pg8000==1.30.1",
+            "psycopg-binary==3.1.9",
+            "psycopg-pool==3.1.7",
+            "psycopg2-binary==2.9.5",
+            "psycopg==3.1.9",
+            "PyMySQL==1.0.3",
+            "SQLAlchemy==1.4.46",
+        ),
+        tools=("greenlet",),
+        tests=("sql",),
+    ),
 }
 
 
