@@ -77,6 +77,8 @@ class Console:
     problems: what the pages complained of.
     """
 
+    all_time = ALL_TIME
+
     def __init__(self, collector: Collector, browser: Browser) -> None:
         self.collector = collector
         self.problems: list[str] = []
@@ -128,6 +130,8 @@ class Console:
         page.on("pageerror", lambda error: self.problems.append(f"{page.url}: {error}"))
         page.on("console", self._said)
         page.on("request", self._asked)
+        # Else the first chooser could open before Playwright has asked for being told of it.
+        page.on("filechooser", lambda chooser: None)
         return page
 
     def _said(self, message: Any) -> None:

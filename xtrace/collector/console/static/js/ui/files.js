@@ -20,7 +20,13 @@ export function openFiles(files) {
   input.type = "file";
   input.multiple = true;
   input.accept = ".json,.gz,.ndjson,.jsonl,.xtrace";
-  input.addEventListener("change", () => input.files.length && show(Opening, { files: [...input.files] }));
+  input.hidden = true;
+  input.addEventListener("change", () => {
+    input.remove();
+    if (input.files.length) show(Opening, { files: [...input.files] });
+  });
+  input.addEventListener("cancel", () => input.remove());
+  document.body.append(input);
   input.click();
 }
 
