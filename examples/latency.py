@@ -49,17 +49,26 @@ def segments(xray, minutes: float, expression: str) -> Iterator[list[dict]]:
             yield [json.loads(segment["Document"]) for segment in trace["Segments"]]
 
 
-def own_seconds(segment: dict) -> float:
-    """How long a segment lasted without the time in which it waited for a subsegment.
+def calls(entity: dict) -> Iterator[dict]:
+    """The calls of other services in a segment: its subsegments, but not those of its own work."""
+    for part in entity.get("subsegments", ()):
+        if "namespace" in part:
+            yield part
+        else:
+            yield from calls(part)
 
-    Subsegments side by side count once.
+
+def own_seconds(segment: dict) -> float:
+    """How long a segment lasted without the time in which it waited for others.
+
+    Calls side by side count once.
     """
     waited, until = 0.0, segment["start_time"]
-    parts = [part for part in segment.get("subsegments", ()) if "end_time" in part]
-    for part in sorted(parts, key=lambda part: part["start_time"]):
-        end = min(part["end_time"], segment["end_time"])
+    ended = [call for call in calls(segment) if "end_time" in call]
+    for call in sorted(ended, key=lambda call: call["start_time"]):
+        end = min(call["end_time"], segment["end_time"])
         if end > until:
-            waited += end - max(until, part["start_time"])
+            waited += end - max(until, call["start_time"])
             until = end
     return segment["end_time"] - segment["start_time"] - waited
 

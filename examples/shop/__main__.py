@@ -25,6 +25,7 @@ from xtrace.waterfall import draw
 SECONDS_AT_A_TERMINAL = 60
 SECONDS_OTHERWISE = 15
 SECONDS_KILLED = 3
+SECONDS_BETWEEN_LOOKS = 0.3
 KILLED = [module for module in SERVICES if module != "frontend"]
 PRODUCT_PAGE = ("GET /product/{id}", "known")
 ORDER = ("POST /cart/order", "ordered")
@@ -48,11 +49,13 @@ def arguments_of(words: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--sample-all", action="store_true", help="record every request")
     parser.add_argument("--db", metavar="FILE", help="keep the traces in this file")
+    parser.add_argument("--alarms", metavar="FILE", help="alarms for the collector")
     parser.add_argument(
         "--services",
         metavar="FOLDER",
         default="traced",
-        help="where their files are: traced, plain, or a folder of yours (default: %(default)s)",
+        help="where their files are: traced, plain, or a folder of yours, whose services are "
+        "started again when you change them (default: %(default)s)",
     )
     parser.add_argument(
         "--compat",
@@ -89,7 +92,7 @@ def arguments_of(words: list[str]) -> argparse.Namespace:
     arguments = parser.parse_args(words)
     if arguments.forever and arguments.check:
         parser.error("--check comes when the load has ended; it never does with --forever")
-    arguments.check |= not (sys.stdout.isatty() or arguments.forever)
+    arguments.check |= not (sys.stdout.isatty() or arguments.forever or not arguments.users)
     arguments.sample_all |= arguments.check
     if arguments.duration is None:
         arguments.duration = SECONDS_AT_A_TERMINAL if sys.stdout.isatty() else SECONDS_OTHERWISE
@@ -201,8 +204,9 @@ async def kill_now_and_then(shop: Shop, status: Status) -> None:
 def announce(shop: Shop, arguments: argparse.Namespace) -> None:
     print(*shop.notes, sep="\n", end="\n" if shop.notes else "")
     print(f"AnyCompany Shop  {shop.url}\nits traces       {shop.collector_url}")
-    how_long = "until Ctrl-C" if arguments.forever else f"for {arguments.duration:g} s"
-    print(f"{arguments.users} visitors come {how_long}.", end=" ")
+    if arguments.users:
+        how_long = "until Ctrl-C" if arguments.forever else f"for {arguments.duration:g} s"
+        print(f"{arguments.users} visitors come {how_long}.", end=" ")
     print("Ctrl-C stops everything.", flush=True)
 
 
@@ -234,19 +238,27 @@ def report(shop: Shop, totals: load.Totals, since: float, traced: bool) -> int:
     return 1 if problems else 0
 
 
-def stay(shop: Shop, totals: load.Totals, status: Status) -> None:
-    """Leave everything as it is, until Ctrl-C."""
+def stay(shop: Shop, arguments: argparse.Namespace, totals: load.Totals, status: Status) -> None:
+    """Leave everything as it is, until Ctrl-C; start again the services that are changed."""
     if drawn := drawing(shop, totals, ORDER):
         status.say("", "An order, with the work that it left in the queue:", "", drawn)
-    status.say(
-        "",
-        "The visitors have gone; the shop is open, and yours.",
-        f"AnyCompany Shop  {shop.url}",
-        f"its traces       {shop.collector_url}",
-        "Ctrl-C stops everything.",
-    )
+    if arguments.users:
+        status.say(
+            "",
+            "The visitors have gone; the shop is open, and yours.",
+            f"AnyCompany Shop  {shop.url}",
+            f"its traces       {shop.collector_url}",
+            "Ctrl-C stops everything.",
+        )
     while True:
-        time.sleep(3600)
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        for name in shop.edited():
+            shop.end(name)
+            try:
+                shop.start(name)
+                status.say(f"{SERVICES[name].name} is started again, as it is now")
+            except SystemExit as error:
+                status.say(str(error))  # a slip of the pen; the next change may mend it
 
 
 def main(words: list[str]) -> int:
@@ -264,6 +276,7 @@ def main(words: list[str]) -> int:
             sample_all=arguments.sample_all,
             seed=arguments.seed,
             database=arguments.db,
+            alarms=arguments.alarms,
             free_ports=arguments.free_ports,
         ) as shop:
             announce(shop, arguments)
@@ -271,7 +284,7 @@ def main(words: list[str]) -> int:
             status.close()
             if arguments.check:
                 return report(shop, totals, since, arguments.services != "plain")
-            stay(shop, totals, status)
+            stay(shop, arguments, totals, status)
     except KeyboardInterrupt:
         status.say("Stopped; nothing is left running.")
         return 130 if arguments.check else 0

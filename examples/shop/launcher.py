@@ -28,6 +28,7 @@ SECONDS_TO_START = 60
 SECONDS_TO_STOP = 8
 LOG_LINES_SHOWN = 15
 QUEUE = "demostore-orderqueue"
+OURS = ("plain", "traced")
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -103,20 +104,28 @@ class Shop:
         sample_all: bool = False,
         seed: int | None = None,
         database: str | None = None,
+        alarms: str | None = None,
         free_ports: bool = False,
     ) -> None:
-        self.folder = str(Path(folder).resolve()) if os.sep in str(folder) else str(folder)
+        self.folder = HERE / folder if str(folder) in OURS else Path(folder).resolve()
+        missing = [name for name in SERVICES if not (self.folder / f"{name}.py").exists()]
+        if missing:
+            raise SystemExit(
+                f"{folder} has no {missing[0]}.py. Begin with: cp -r {HERE / 'plain'} {folder}"
+            )
         self.compat = compat
         self.chaos = chaos
         self.sample_all = sample_all
         self.seed = seed
         self.database = database
+        self.alarms = alarms
         self.free_ports = free_ports
         self.notes: list[str] = []
         self.url = self.collector_url = self.address = ""
         self.programs: dict[str, Program] = {}
         self._ports: dict[str, int] = {}
         self._probes: dict[str, str] = {}
+        self._stamps: dict[str, int] = {}
 
     def __enter__(self) -> Shop:
         self._folder = tempfile.TemporaryDirectory(prefix="anycompany-shop-")
@@ -159,6 +168,7 @@ class Shop:
             [
                 *("collector", "--listen", listen, "--sampling-rules", rules),
                 *("--db", self.database or str(self.path / "traces.db")),
+                *(("--alarms", self.alarms) if self.alarms else ()),
             ],
             environment,
         )
@@ -187,7 +197,7 @@ class Shop:
             if self.compat and (HERE / "compat" / f"{service.module}.py").exists():
                 arguments = [service.module, "--folder", "compat", "--compat"]
             else:
-                arguments = [service.module, "--folder", self.folder]
+                arguments = [service.module, "--folder", str(self.folder)]
             if service.port is not None:
                 arguments += ["--port", str(self._ports[service.module])]
             if self.chaos is not None:
@@ -242,6 +252,12 @@ class Shop:
                     return
             except OSError:
                 self.programs[name].check(deadline)
+
+    def edited(self) -> list[str]:
+        """The services whose file has changed since this was asked last."""
+        stamps = {name: (self.folder / f"{name}.py").stat().st_mtime_ns for name in SERVICES}
+        before, self._stamps = self._stamps, stamps
+        return [name for name in stamps if stamps[name] != before.get(name, stamps[name])]
 
     def kill(self, name: str) -> None:
         """End a program without warning, as a crash or an orchestrator does."""

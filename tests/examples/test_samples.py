@@ -131,7 +131,9 @@ def test_own_time_is_what_nobody_else_was_waited_for(parts, own):
     sys.path.append(str(ROOT / "examples"))
     from latency import own_seconds
 
-    below = [{"start_time": start, "end_time": end} for start, end in parts]
+    below = [{"start_time": start, "end_time": end, "namespace": "remote"} for start, end in parts]
+    # What a service does itself is its own, and what that calls isn't.
+    below = [{"start_time": 0, "end_time": 10, "subsegments": below}]
     segment = {"start_time": 0, "end_time": 10, "subsegments": below}
     assert own_seconds(segment) == pytest.approx(own)
 
