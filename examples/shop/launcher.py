@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 COLLECTOR_PORT = 2000
+REDIS_PORT = 6379
 SECONDS_TO_START = 60
 SECONDS_TO_STOP = 8
 LOG_LINES_SHOWN = 15
@@ -161,6 +162,7 @@ class Shop:
             environment.pop(name, None)
         if self.seed is not None:
             environment["SEED"] = str(self.seed)
+        environment["REDIS_PORT"] = str(self._port(REDIS_PORT))
         self._add("standins", ["standins"], environment)
         listen = f"127.0.0.1:{self._collector_port()}"
         self._add(

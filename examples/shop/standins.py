@@ -65,7 +65,7 @@ def start_redis(folder: str):
             server.server_close()
 
         return f"redis://127.0.0.1:{server.server_address[1]}/0", close
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.create_server(("127.0.0.1", int(os.environ.get("REDIS_PORT", 0)))) as taken:
         port = taken.getsockname()[1]
     options = {"bind": "127.0.0.1", "port": port, "dir": folder, "save": "", "appendonly": "no"}
     redis = subprocess.Popen(
