@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from tests.bench_collector.console import console
 from tests.bench_collector.load import SEGMENTS_PER_TRACE, renumbered, trace
 from xtrace.collector import filters
 from xtrace.collector.graph import services
@@ -252,7 +253,14 @@ def memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-PARTS = {"sustained": sustained, "full": full, "burst": burst, "visible": visible, "stored": stored}
+PARTS = {
+    "sustained": sustained,
+    "full": full,
+    "burst": burst,
+    "visible": visible,
+    "stored": stored,
+    "console": console,
+}
 
 
 def main() -> None:
