@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
+import os
 import pkgutil
 import subprocess
 import sys
@@ -148,3 +150,61 @@ def test_both_recorders_see_the_same_current_entity(xray_recorder, kept):
     (theirs,) = document["subsegments"]
     assert (document["name"], theirs["name"]) == ("outer", "theirs")
     assert [each["name"] for each in theirs["subsegments"]] == ["ours"]
+
+
+def test_the_emitter_of_the_environment_is_used(tmp_path):
+    program = tmp_path / "app.py"
+    program.write_text(
+        "from aws_xray_sdk.core import xray_recorder\n"
+        "xray_recorder.configure(service='s', sampling=False)\n"
+        "with xray_recorder.in_segment():\n"
+        "    with xray_recorder.in_subsegment('part'): pass\n"
+        "xray_recorder.begin_segment('open')\n"
+        "xray_recorder.begin_subsegment('never ended')\n"
+        "xray_recorder.end_segment()\n"
+    )
+    file = tmp_path / "traces.jsonl"
+    done = subprocess.run(
+        [sys.executable, "-m", "xtrace", "run", "--compat", program],
+        env={**os.environ, "XTRACE_EMITTER": f"file:{file}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    documents = [json.loads(line) for line in file.read_text().splitlines()]
+    by_name = {each["name"]: each for each in documents}
+    assert [each["name"] for each in by_name["s"]["subsegments"]] == ["part"]
+    # What waited for something open is sent when the process ends.
+    assert by_name["never ended"]["in_progress"] is True
+    assert by_name["never ended"]["parent_id"] == by_name["open"]["id"]
+
+
+def test_a_datagram_holds_what_a_daemon_takes(xray_recorder):
+    from tests.helpers import listening, port_of, received
+
+    with listening() as daemon:
+        from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter
+
+        xray_recorder.configure(emitter=UDPEmitter(f"127.0.0.1:{port_of(daemon)}"))
+        with xray_recorder.in_segment("a") as segment, xray_recorder.in_subsegment("b") as b:
+            b.put_metadata("object", {"set": {1}})
+            b.add_exception(ValueError("no"), [("f.py", 1, "f")])
+            assert segment.aws["xray"]["sdk"] == "X-Ray for Python"
+        (document,) = received(daemon)
+    assert document["aws"]["xray"]["sdk"] == "xtrace for Python"
+    (part,) = document["subsegments"]
+    assert part["metadata"] == {"default": {"object": {"set": [1]}}}
+    assert part["cause"]["exceptions"][0]["stack"] == [{"path": "f.py", "line": 1, "label": "f"}]
+
+
+def test_methods_of_the_emitter_may_be_mocked(xray_recorder):
+    from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter
+
+    name = "aws_xray_sdk.core.emitters.udp_emitter.UDPEmitter.send_entity"
+    with mock.patch(name) as send_entity:
+        xray_recorder.configure(emitter=UDPEmitter())
+        with xray_recorder.in_segment("a") as segment:
+            pass
+    send_entity.assert_called_once()
+    assert send_entity.call_args.args[-1] is segment

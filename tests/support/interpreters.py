@@ -17,6 +17,7 @@ VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ("hypothesis", "jsonschema_rs", "orjson", "pytest", "pytest-xdist", "wrapt")
 NOT_CORE = ("xtrace.collector", "xtrace.cli", "tests.collector", "tests.cli")
+NOT_CORE_FOLDERS = ("cli", "compat")
 NOT_CORE_FILES = ("test_docs.py", "test_house.py", "test_examples.py")
 
 
@@ -79,6 +80,7 @@ def core_tests() -> list[Path]:
         file
         for file in files
         if file.name not in NOT_CORE_FILES
+        and file.relative_to(ROOT / "tests").parts[0] not in NOT_CORE_FOLDERS
         and (libraries not in file.parents or file.name == "test_sqlite3.py")
         and not needs_more(file)
     ]

@@ -40,6 +40,7 @@ COMMANDS = {
     "export": "write traces into a file",
     "find": "list the traces that a filter matches, or what they have in common",
     "import": "read traces from files",
+    "migrate": "rewrite a program for aws_xray_sdk to one for xtrace",
     "run": "run a program traced, without a change to it",
     "sampling": "explain which sampling rule decides about a request",
     "show": "list the stored traces, or draw one",

@@ -63,6 +63,8 @@ class Owner:
 
     def _begin_use(self) -> None:
         self._native.begin_use()
+        if self._native._emitters is None:
+            self.default_emitter()
         atexit.register(self.flush)  # after xtrace's own, which is called after this therefore
 
     def attach(self, subsegment: Subsegment) -> None:
