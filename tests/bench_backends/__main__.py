@@ -2,7 +2,7 @@
 
 Parts: emitters (the CPU time of the thread that ends segments, alternatives interleaved, also with a
 backend that refuses, swallows or dribbles), forward (5,000 segments a second, with an outage),
-daemon (memory and CPU of `xtrace daemon`).
+daemon (memory and CPU of `xtrace daemon`), clickhouse (what storing there takes).
 """
 
 from __future__ import annotations
@@ -13,16 +13,13 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
 from xtrace.recorder import Recorder
-
-if TYPE_CHECKING:
-    pass
 
 ROOT = Path(__file__).parents[2]
 
@@ -163,6 +160,10 @@ def emitters(rounds: int = 7, requests: int = 400, rate: float = 400.0) -> None:
         each.close()
 
 
+SEGMENTS = 5
+"""Of a trace."""
+
+
 def numbered(rate: int, seconds: float, port: int) -> int:
     """Send documents at a rate from this process; gives how many."""
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -180,7 +181,8 @@ def numbered(rate: int, seconds: float, port: int) -> int:
         while sent < elapsed * rate:
             sent += 1
             sender.send(
-                body % (int(now), sent, sent, sent % 20, now, now + 0.1, sent % 50, filling)
+                body
+                % (int(now), sent // SEGMENTS, sent, sent % 20, now, now + 0.1, sent % 50, filling)
             )
         time.sleep(0.002)
     return sent
@@ -229,11 +231,59 @@ def forwarding(mode: str, rate: int, seconds: float, outage: float) -> None:
         )
     finally:
         process.terminate()
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=120)
         print("   ", out.splitlines()[-1] if out else "")
         sink.close()
-        for name in (database, f"{database}-wal", f"{database}-shm", f"{database}.lock"):
-            Path(name).unlink(missing_ok=True)
+        for ending in ("", "-wal", "-shm", ".lock"):
+            Path(database + ending).unlink(missing_ok=True)
+
+
+def clickhouse(seconds: float = 10.0) -> None:
+    """How fast one collector stores on ClickHouse, which is chdb in another process."""
+    from tests.collector.store_contract import parsed
+    from xtrace.collector.store import open_store
+
+    program = ROOT / "tests" / "servers" / "clickhouse_by_chdb.py"
+    with tempfile.TemporaryDirectory() as folder:
+        server = subprocess.Popen(
+            [sys.executable, program, folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert server.stdout is not None
+        store = open_store(f"clickhouse://127.0.0.1:{server.stdout.readline().strip()}/bench")
+        before, own = cpu_of(server.pid), time.process_time()
+        begun = time.monotonic()
+        number = 0
+        while time.monotonic() - begun < seconds:
+            now = time.time()
+            documents = []
+            for _ in range(500):
+                number += 1
+                documents.append(
+                    {
+                        "trace_id": f"1-{int(now):08x}-{number // SEGMENTS:024x}",
+                        "id": f"{number:016x}",
+                        "name": f"service-{number % 20}",
+                        "start_time": now,
+                        "end_time": now + 0.1,
+                        "http": {"response": {"status": 200}},
+                        "metadata": {"default": {"x": os.urandom(450).hex()}},
+                    }
+                )
+            store.write(parsed(*documents), 60.0)
+        store.flush(120)
+        took = time.monotonic() - begun
+        size = sum(each.stat().st_size for each in Path(folder).rglob("*") if each.is_file())
+        print(
+            f"clickhouse: {number} documents in {took:.1f} s ({number / took:.0f}/s); a document takes "
+            f"{(time.process_time() - own) / number * 1e6:.0f} µs of the collector's CPU (making it "
+            f"included) and {(cpu_of(server.pid) - before) / number * 1e6:.0f} µs of ClickHouse's; "
+            f"{size / number:.0f} bytes on its disk, of which 450 can't be compressed"
+        )
+        store.close()
+        server.communicate(timeout=20)
 
 
 def cpu_of(pid: int) -> float:
@@ -250,7 +300,7 @@ def memory_of(pid: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", default=["emitters", "forward", "daemon"])
+    parser.add_argument("parts", nargs="*", default=["emitters", "forward", "daemon", "clickhouse"])
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--outage", type=float, default=60.0)
     parser.add_argument("--rate", type=int, default=5000)
@@ -263,6 +313,8 @@ def main() -> None:
     if "forward" in arguments.parts:
         forwarding("store", arguments.rate, arguments.seconds, 0)
         forwarding("store", arguments.rate, arguments.seconds + arguments.outage, arguments.outage)
+    if "clickhouse" in arguments.parts:
+        clickhouse()
     if "daemon" in arguments.parts:
         forwarding("daemon", arguments.rate, arguments.seconds, 0)
 
