@@ -658,3 +658,69 @@ def test_every_endpoint_and_parameter_is_documented():
             assert f"`{parameter}`" in page or f"`{parameter}=" in page, (path, parameter)
     for parameter in EVENTS:
         assert f"`{parameter}`" in page or f"`{parameter}=" in page, parameter
+
+
+# -- hostile traces ------------------------------------------------------------------------------
+
+
+def hostile_documents():
+    """Names and texts of any kind, 5 MB of metadata, 200 levels, times at the ends of calendars."""
+    bad = "</script>\u202e\x00\x1b[2J'\"<img src=x onerror=alert(1)>"
+    deep = bottom = {}
+    for _ in range(200):
+        bottom["x"] = {}
+        bottom = bottom["x"]
+    document = {
+        "trace_id": "hostile",
+        "id": "a",
+        "name": bad,
+        "start_time": 253402300799.0,
+        "end_time": 1e300,
+        "user": bad,
+        "http": {
+            "request": {"url": bad, "method": bad, "client_ip": bad},
+            "response": {"status": -1},
+        },
+        "annotations": {bad: bad, "n": 1e300, "i": 2**70},
+        "metadata": {bad: {"deep": deep, "large": "x" * 5_000_000, "logs": [{"message": bad}, 5]}},
+        "sql": {"sanitized_query": "((((" * 2000 + bad},
+        "aws": {"operation": bad, "table_name": 5, "queue_url": "/"},
+        "namespace": "aws",
+        "fault": True,
+        "cause": {
+            "exceptions": [{"id": bad, "type": bad, "message": bad, "stack": [{"path": bad}, 5]}]
+        },
+        "subsegments": [
+            {"id": "b", "name": 5, "start_time": "x", "namespace": "remote", "cause": bad},
+            {"id": "b", "namespace": "aws", "start_time": -1e12, "end_time": 0, "aws": []},
+            7,
+        ],
+        "links": [{"trace_id": bad, "id": bad}, 5],
+    }
+    return [
+        json.dumps(document),
+        json.dumps({**document, "id": "c", "parent_id": "b", "end_time": 1}),
+    ]
+
+
+def test_a_hostile_trace_can_be_looked_at_in_every_way(fresh):
+    fresh.put(*hostile_documents())
+    assert fresh.get("/status")["store"]["failed_traces"] == 0
+    for path in (
+        *("/traces", "/distribution", "/facets", "/map", "/errors"),
+        *("/analytics", "/cost"),
+        *(f"/traces/hostile{what}" for what in ("", "/raw", "/map", "/statistics", "/logs")),
+        *("/traces/hostile/verdicts", "/traces/hostile/entities/a", "/traces/hostile/entities/b"),
+    ):
+        ranged = {} if path.startswith("/traces/") else {"range": "all"}
+        assert fresh.get(path, **ranged), path
+    assert fresh.get("/compare", a="hostile", b="hostile")["only_a"] == 0
+    for form in ("json", "ndjson", "csv", "html"):
+        status, _, body = fresh.ask("/traces/hostile/export", format=form, redact="sql")
+        assert (status, b"<img src" in body) == (200, form in ("json", "ndjson", "csv")), form
+        body.decode()
+    error = fresh.get("/errors", range="all")["errors"][0]
+    assert fresh.get(f"/errors/{error['id']}")["exceptions"]
+    for facet in fresh.get("/facets", range="all")["facets"]:
+        for row in facet["rows"]:
+            fresh.get("/traces", range="all", filter=row[-1])
