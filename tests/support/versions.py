@@ -70,6 +70,26 @@ ENVIRONMENTS = {
         tools=("greenlet",),
         tests=("sql",),
     ),
+    "stores": Environment(
+        oldest=(
+            "aiohttp==3.9.0",
+            "elastic-transport==8.0.0",
+            "elasticsearch==8.0.0",
+            "grpcio==1.60.0",
+            "Jinja2==3.1.0",
+            "loguru==0.7.0",
+            "motor==3.4.0",
+            "opensearch-py==2.3.2",
+            "pymemcache==4.0.0",
+            "pymongo==4.6.0",
+            "redis==5.0.1",
+            "requests==2.28.0",
+            "structlog==24.1.0",
+            "urllib3==1.26.9",
+        ),
+        tools=(),
+        tests=("stores", "grpc/test_grpc.py", "test_jinja2.py", "test_logging.py"),
+    ),
 }
 
 

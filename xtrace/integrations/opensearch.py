@@ -1,4 +1,4 @@
-"""Trace opensearch-py 2 and later, sync and async. All requests pass the transport's perform_request."""
+"""Trace opensearch-py 2.3 and later, sync and async. All requests pass the transport's perform_request."""
 
 from __future__ import annotations
 
