@@ -11,7 +11,7 @@ REQUIREMENTS := tests/requirements.txt
 export XTRACE_TEST_LIBRARIES := $(CURDIR)/.cache/libraries
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quickstart test fresh check unit interpreters versions coverage bench docs format lock clean
+.PHONY: help demo quickstart test fresh check unit interpreters versions coverage bench screenshots docs format lock clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -73,6 +73,9 @@ coverage: $(VENV)/ready  ## make docs/coverage.md of what `make test` ran
 
 bench: $(VENV)/ready  ## xtrace against its peers (see docs/performance.md)
 	$(BIN)/python tests/bench $(BENCH)
+
+screenshots: $(VENV)/ready  ## the pictures in docs/screenshots, of the shop's traces in the console
+	$(BIN)/python tests/browser/screenshots.py
 
 docs: $(VENV)/ready  ## run the code in README.md and docs/
 	$(BIN)/python -m pytest -q tests/test_docs.py

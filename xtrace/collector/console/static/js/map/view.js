@@ -1,7 +1,7 @@
 // A map as a picture: rings with numbers, arrows between them; to be moved, zoomed, and walked with the keys.
 
 import { classes, html, useEffect, useLayoutEffect, useMemo, useRef, useSize, useState } from "../core/view.js";
-import { cut, duration, percent, rate } from "../core/format.js";
+import { count, cut, duration, percent, rate } from "../core/format.js";
 import { Glyph, Icon } from "../ui/icons.js";
 import { STATUSES } from "../ui/status.js";
 import { condition } from "./graph.js";
@@ -210,7 +210,7 @@ function Node({ node, radius }) {
     ${icon ? html`<g class="node-icon" transform=${hasNumbers ? "translate(-6 -27) scale(0.75)" : "translate(-10 -10) scale(1.25)"}><${Glyph} name=${icon} /></g>` : null}
     ${hasNumbers ? html`
       <text class="node-average" y=${icon ? 4 : 0}>${duration(node.average)}</text>
-      <text class="node-rate" y=${icon ? 18 : 15}>${rate(node.per_minute)}</text>
+      <text class="node-rate" y=${icon ? 18 : 15}>${node.per_minute ? rate(node.per_minute) : `${count(node.requests)} ×`}</text>
     ` : null}
     <text class="node-name" y=${radius + 17}>${name}</text>
     <text class="node-type" y=${radius + 31}>${node.kind === "client" ? "" : cut(node.type ?? "", 24)}</text>

@@ -1,0 +1,284 @@
+"""Measures the console in a headless Chromium: python -m tests.bench_console [part ...].
+
+Parts: load, trace, scroll, list, map, live, ingest. Each says what was measured, the median of a few
+rounds, and the target. Times are from the click, or the navigation, to what it shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+import time
+from contextlib import contextmanager
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from tests.browser.conftest import WIDE, launched, settled
+from tests.browser.made import trace_id, wide
+from tests.browser.shop_traces import Shop, encoded
+from xtrace.collector import running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Page
+
+    from xtrace.collector import Collector
+
+ROUNDS = 5
+CLICKED = """
+async ([address, selector]) => {
+    const link = document.createElement("a");
+    link.href = address;
+    document.body.append(link);
+    const gone = new Promise((done) => setTimeout(done, 0));
+    await gone;
+    const start = performance.now();
+    link.click();
+    link.remove();
+    while (!document.querySelector(selector)) await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    return performance.now() - start;
+}
+"""
+"""From a click on a link until something is there and a frame has been drawn, in ms."""
+
+FRAMES = """
+async (steps) => {
+    const rows = document.querySelector(".timeline-rows");
+    const frames = [];
+    let before = await new Promise(requestAnimationFrame);
+    for (let step = 0; step < steps; step += 1) {
+        rows.scrollTop += 311;
+        const now = await new Promise(requestAnimationFrame);
+        frames.push(now - before);
+        before = now;
+    }
+    return frames;
+}
+"""
+
+
+def report(what: str, measured: float, target: float, unit: str = "ms", note: str = "") -> None:
+    mark = "ok" if measured <= target else "over"
+    print(f"{what:52} {measured:9.0f} {unit:4} target {target:7.0f}  {mark}  {note}", flush=True)
+
+
+@contextmanager
+def opened(collector: Collector) -> Iterator[Page]:
+    """A page of a collector's console."""
+    with launched() as browser:
+        context = browser.new_context(
+            viewport={"width": WIDE[0], "height": WIDE[1]}, base_url=collector.url
+        )
+        yield context.new_page()
+        context.close()
+
+
+def put(collector: Collector, documents: list[bytes]) -> None:
+    for at in range(0, len(documents), 2000):
+        collector.service.ingest.take(documents[at : at + 2000])
+        assert collector.flush(300)
+
+
+def clicked(page: Page, address: str, selector: str, rounds: int = ROUNDS) -> float:
+    """The median time from a click to what it shows."""
+    times = []
+    for _ in range(rounds):
+        page.goto("/cost", wait_until="domcontentloaded")
+        settled(page)
+        times.append(page.evaluate(CLICKED, [address, selector]))
+    return median(times)
+
+
+def load() -> None:
+    """The first load."""
+    with running() as collector, opened(collector) as page:
+        put(collector, encoded(Shop(1).traces(200, time.time() - 60, 50)))
+        times, sizes = [], []
+        for _ in range(ROUNDS):
+            page.goto("about:blank")
+            start = time.perf_counter()
+            page.goto("/traces", wait_until="domcontentloaded")
+            page.wait_for_selector(".trace-table tbody tr")
+            times.append((time.perf_counter() - start) * 1000)
+        page.context.clear_cookies()
+        fresh = page.context.browser.new_context(base_url=collector.url)
+        first = fresh.new_page()
+        start = time.perf_counter()
+        first.goto("/traces", wait_until="domcontentloaded")
+        first.wait_for_selector(".trace-table tbody tr")
+        cold = (time.perf_counter() - start) * 1000
+        sizes = first.evaluate(
+            "performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))"
+            ".filter((each) => !each.name.includes('/api/'))"
+            ".reduce((sum, each) => sum + each.transferSize, 0)"
+        )
+        fresh.close()
+    report("first load, list usable", cold, 300)
+    report("load again", median(times), 300)
+    report("transferred by a first load, without answers", sizes / 1000, 300, "kB")
+
+
+def trace() -> None:
+    """Traces of 100 to 100,000 rows."""
+    with running() as collector, opened(collector) as page:
+        for number, (rows, target) in enumerate(((100, 150), (10_000, 1000), (100_000, 4000)), 1):
+            documents = wide(time.time() - 60, rows, number)
+            put(collector, encoded([documents]))
+            address = f"/traces/{documents[0]['trace_id']}"
+            rounds = ROUNDS if rows < 100_000 else 3
+            took = clicked(page, address, ".timeline-rows [role=row]", rounds)
+            elements = page.evaluate("document.querySelectorAll('*').length")
+            report(f"trace of {rows:,} rows", took, target, note=f"{elements} elements")
+
+
+def scroll() -> None:
+    """Frames while a trace of 10,000 rows scrolls."""
+    with running() as collector, opened(collector) as page:
+        documents = wide(time.time() - 60, 10_000)
+        put(collector, encoded([documents]))
+        page.goto(f"/traces/{documents[0]['trace_id']}")
+        page.wait_for_selector(".timeline-rows [role=row]")
+        frames = sorted(page.evaluate(FRAMES, 120))
+        worst = frames[int(len(frames) * 0.98)]
+        report(
+            "scrolling 10,000 rows, 98 % of the frames",
+            worst,
+            33,
+            note=f"median {median(frames):.0f}",
+        )
+
+
+def list_() -> None:
+    """A list of 1,000 out of 100,000 traces, with a filter."""
+    now = time.time()
+    with running() as collector, opened(collector) as page:
+        documents = [
+            json.dumps(
+                {
+                    "trace_id": trace_id(now - 300, number),
+                    "id": f"{number + 1:016x}",
+                    "name": f"service-{number % 20}",
+                    "start_time": now - 300 + number / 1000,
+                    "end_time": now - 300 + number / 1000 + (number % 500) / 1000,
+                    "http": {
+                        "request": {"method": "GET", "url": f"http://shop/{number % 100}"},
+                        "response": {"status": 200},
+                    },
+                }
+            ).encode()
+            for number in range(100_000)
+        ]
+        put(collector, documents)
+        page.goto("/cost")
+        asked = []
+        for _ in range(ROUNDS):
+            asked.append(
+                page.evaluate(
+                    """async () => {
+                        const start = performance.now();
+                        const answer = await fetch("/api/v1/traces?limit=1000&filter=responsetime > 0.2");
+                        const { rows } = await answer.json();
+                        return [performance.now() - start, rows.length];
+                    }"""
+                )
+            )
+        took = median(each[0] for each in asked)
+        report("1,000 summaries of 100,000 traces, filtered", took, 300, note=f"{asked[0][1]} rows")
+        report(
+            "the same list, first 100 drawn",
+            clicked(page, "/traces?filter=responsetime > 0.2", ".trace-table tbody tr"),
+            600,
+        )
+
+
+def map_() -> None:
+    """Maps of 50 and 500 nodes."""
+    for nodes, target in ((50, 200), (500, 1000)):
+        now = time.time()
+        documents = []
+        for node in range(nodes):
+            parent = (node - 1) // 3
+            documents.append(
+                {
+                    "trace_id": trace_id(now - 30, 1),
+                    "id": f"{node * 16 + 1:016x}",
+                    "name": f"service-{node}",
+                    "start_time": now - 30 + node / 1000,
+                    "end_time": now - 29,
+                    **({"parent_id": f"{parent * 16 + 2 + (node - 1) % 3:016x}"} if node else {}),
+                    "subsegments": [
+                        {
+                            "id": f"{node * 16 + 2 + child:016x}",
+                            "name": f"service-{node * 3 + 1 + child}",
+                            "namespace": "remote",
+                            "start_time": now - 30 + node / 1000,
+                            "end_time": now - 29,
+                        }
+                        for child in range(3)
+                        if node * 3 + 1 + child < nodes
+                    ],
+                }
+            )
+        with running() as collector, opened(collector) as page:
+            put(collector, encoded([documents]))
+            report(f"map of {nodes} nodes", clicked(page, "/", ".node", 3), target)
+
+
+def live() -> None:
+    """From a packet to its row."""
+    with running() as collector, opened(collector) as page:
+        shop = Shop(3)
+        put(collector, encoded(shop.traces(50, time.time() - 60, 50)))
+        page.goto("/traces")
+        page.wait_for_selector(".live-live")
+        times = []
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for _ in range(ROUNDS):
+                document = shop.request("checkout", time.time())[0]
+                start = time.perf_counter()
+                data = b'{"format": "json", "version": 1}\n' + json.dumps(document).encode()
+                sender.sendto(data, collector.endpoint)
+                page.wait_for_selector(f"a[href*='{document['trace_id']}']")
+                times.append((time.perf_counter() - start) * 1000)
+        report("packet received to visible", median(times), 1000)
+
+
+def ingest() -> None:
+    """Documents a second while a page is open."""
+    with running() as collector, opened(collector) as page:
+        page.goto("/traces")
+        page.wait_for_selector(".live-live, .first-trace")
+        documents = encoded(Shop(4).traces(4000, time.time() - 60, 50))
+        start = time.perf_counter()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for number, document in enumerate(documents):
+                sender.sendto(b'{"format": "json", "version": 1}\n' + document, collector.endpoint)
+                ahead = number / 6000 - (time.perf_counter() - start)
+                if ahead > 0.002:
+                    time.sleep(ahead)
+        sent = time.perf_counter() - start
+        assert collector.flush(60)
+        lost = len(documents) - collector.stored
+        note = f"{len(documents) / sent:.0f} documents/s sent, {len(documents)} in all"
+        report("lost of what came while a page was open", lost, 0, "docs", note)
+
+
+PARTS: dict[str, Callable[[], Any]] = {
+    "load": load,
+    "trace": trace,
+    "scroll": scroll,
+    "list": list_,
+    "map": map_,
+    "live": live,
+    "ingest": ingest,
+}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", nargs="*", choices=[*PARTS, []], help="default: all")
+    for name in parser.parse_args().part or PARTS:
+        PARTS[name]()
