@@ -11,7 +11,6 @@ from xtrace.emitters.otlp import OtlpEmitter
 from xtrace.emitters.otlp_udp import OtlpUdpEmitter
 from xtrace.emitters.stream import ConsoleEmitter, FileEmitter
 from xtrace.emitters.udp import UdpEmitter
-from xtrace.emitters.xray_api import XRayEmitter
 from xtrace.errors import ConfigurationError, InvalidAddress
 from xtrace.ledger import EmitterStats
 from xtrace.recorder import Recorder
@@ -28,7 +27,6 @@ from xtrace.recorder import Recorder
         ("otlp+http://127.0.0.1:4318", OtlpEmitter),
         ("otlp+https://example.com/otlp", OtlpEmitter),
         ("otlp+udp://127.0.0.1:2000", OtlpUdpEmitter),
-        ("xray://eu-west-1", XRayEmitter),
         ("memory:", MemoryEmitter),
         ("memory", MemoryEmitter),
     ],

@@ -210,6 +210,12 @@ def test_endpoints_are_those_of_botocore_and_the_daemon(region, url):
         assert get_session().create_client("xray", region).meta.endpoint_url == url
 
 
+def test_a_url_names_the_emitter():
+    emitter = make(f"xray://{REGION}", 5000)
+    assert type(emitter) is XRayEmitter
+    assert (emitter.url, emitter.max_bytes) == (f"xray://{REGION}", 5000)
+
+
 def test_another_endpoint_is_taken_from_the_environment():
     said = {"AWS_ENDPOINT_URL_XRAY": "http://a/", "AWS_ENDPOINT_URL": "http://b"}
     assert xray.endpoint_of("eu-west-1", said) == "http://a"

@@ -133,6 +133,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._thread_due = 0.0
         self._is_busy = False
+        self._in_flight = 0  # entities, which are pending until the backend has answered
         self._hurry = False
         self._final = False
         self._stopping = False
@@ -243,6 +244,7 @@ class Worker:
                     self._is_busy = True
                     final, self._final = self._final, False
                     batch = self._take()
+                    self._in_flight = sum(each.parcel.entities for each in batch)
                 if batch or final:
                     parcels = [each.parcel for each in batch]
                     outcome = self._backend.deliver(parcels, deadline, final)
@@ -254,6 +256,7 @@ class Worker:
             finally:
                 with self._changed:
                     self._is_busy = False
+                    self._in_flight = 0
                     # In a hurry, each is tried once: a backend that is down gets no second try.
                     if not self._waiting or (in_a_hurry and time.monotonic() < self._not_before):
                         self._hurry = False
@@ -344,6 +347,7 @@ class Worker:
             self._waiting.clear()
             self._waiting_bytes = 0
             self._hurry = self._final = False
+            unanswered = self._in_flight
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._thread is None, 0.05)
             self._thread = None
@@ -353,7 +357,9 @@ class Worker:
             self._delivering.release()
         if dropped:
             self._ledger.drop(reason, dropped)
-            report("emitter", f"{self.url}: {dropped} entities {reason}", None, self.url + reason)
+        if dropped or unanswered:
+            count = dropped + unanswered
+            report("emitter", f"{self.url}: {count} entities {reason}", None, self.url + reason)
 
     def abandon(self) -> None:
         """The emitter is gone: deliver what waits, and end. Takes no lock that it must wait for."""
