@@ -7,7 +7,9 @@ on a connection itself (AUTH, SELECT; of PubSub and Monitor everything) isn't tr
 from __future__ import annotations
 
 import re
+from collections import Counter
 from itertools import islice
+from operator import itemgetter
 
 import redis
 from redis import exceptions
@@ -129,10 +131,7 @@ def _many_of_cluster(pipeline: Any, args: Any, options: Any) -> Call | None:
 
 def _pipeline(parent: Any, store: Store, commands: list[Any], is_transaction: bool) -> Call:
     if recorder.redact:
-        counts: dict[str, int] = {}
-        for args in commands:
-            text = _text(args)
-            counts[text] = counts.get(text, 0) + 1
+        counts = _counted(commands)
         kinds = [f"{t} ×{n}" if n > 1 else t for t, n in islice(counts.items(), _MOST_KINDS)]
         if len(counts) > _MOST_KINDS:
             kinds.append(f"… ({len(counts) - _MOST_KINDS} more)")
@@ -145,10 +144,24 @@ def _pipeline(parent: Any, store: Store, commands: list[Any], is_transaction: bo
     return call
 
 
+def _counted(commands: list[Any]) -> dict[str, int]:
+    """How often a pipeline has each command, in the order in which they come first."""
+    try:
+        shapes = Counter(zip(map(itemgetter(0), commands), map(len, commands), strict=True))
+    except TypeError:  # a bytearray
+        return Counter(map(_text, commands))
+    counts: dict[str, int] = {}
+    for (name, count), times in shapes.items():
+        text = _text((name, *[None] * (count - 1)))
+        counts[text] = counts.get(text, 0) + times
+    return counts
+
+
 def _count_errors(pipeline: Any, call: Call, results: Any) -> None:
     """Where a pipeline doesn't raise the errors of its commands, they are among its results."""
-    errors = sum(isinstance(each, Exception) for each in results)
-    if errors:
+    # Few kinds of results, many results: looking at the kinds first takes a tenth of the time.
+    if any(issubclass(kind, Exception) for kind in set(map(type, results))):
+        errors = sum(isinstance(each, Exception) for each in results)
         call.put_metadata("errors", errors, "redis")
 
 

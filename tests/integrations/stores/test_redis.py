@@ -413,6 +413,9 @@ def test_no_argument_is_in_a_commands_text(values, name):
 
 
 def test_odd_arguments_do_no_harm():
+    commands = [[bytearray(b"get"), "a"], [b"get", "b"], ["GET", "c"], ["set", "a", "b"]]
+    assert integration._counted(commands) == {"GET ?": 3, "SET ? ?": 1}
+    assert integration._counted(commands[1:]) == {"GET ?": 2, "SET ? ?": 1}
     assert integration._text([bytearray(b"get"), "a"]) == "GET ?"
     assert integration._text([b"\xff\xfe", "a"]) == "? ? ?"
     assert integration._text([SECRET]) == "? ?"
