@@ -109,9 +109,9 @@ class Forwarder:
         for thread in (*self._threads, self._clerk):
             thread.start()
 
-    def stop(self, timeout: float = SECONDS_TO_FINISH) -> None:
-        """Deliver what waits, for so long at most, and end."""
-        deadline = time.monotonic() + timeout
+    def stop(self) -> None:
+        """Deliver what waits, for SECONDS_TO_FINISH at most, and end."""
+        deadline = time.monotonic() + SECONDS_TO_FINISH
         self._final = True
         self.source.hurry()
         while time.monotonic() < deadline and self.source.waiting() and not self._backoff.failures:
