@@ -32,6 +32,7 @@ def layer_installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     layer.install()
     yield
     layer.uninstall()
+    recorder.open.clear()  # what a test has left open
     assert "aws_xray_sdk" not in recorder.segment_class.__module__
 
 

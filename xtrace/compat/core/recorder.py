@@ -348,7 +348,8 @@ class AWSXRayRecorder:
             context.set(subsegment)
         else:
             context.put_subsegment(subsegment)
-            self._owner.add(subsegment)
+            if subsegment.sampled:
+                self._owner.add(subsegment)
         return subsegment
 
     def _under_native(self, parent: Any, name: str, namespace: str) -> Any:
@@ -752,12 +753,13 @@ def of_this_process(kind: type[AWSXRayRecorder]) -> Any:
     before = {name: getattr(default_recorder, name) for name in names}
 
     def undo() -> None:
+        made._owner.flush()  # what waits is sent by the emitters that it waits for
         default_recorder.context = before.pop("_context")
         for name, value in before.items():
             setattr(default_recorder, name, value)
 
+    made: Any = kind.__new__(kind)
     on_uninstall(undo)
-    made = kind.__new__(kind)
     made._set_up(default_recorder)
     default_recorder.segment_class = made._owner.native_segment  # type: ignore[assignment]
     default_recorder.subsegment_class = native_subsegment  # type: ignore[assignment]

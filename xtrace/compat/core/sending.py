@@ -9,8 +9,9 @@ from __future__ import annotations
 import atexit
 import copy
 import os
+from weakref import WeakSet
 
-from xtrace import document, faults, ids, model
+from xtrace import document, faults, forks, ids, model
 from xtrace import emitters as native_emitters
 from xtrace.model import OPEN
 
@@ -39,6 +40,7 @@ class Owner:
         native = recorder._native
         self._native = native
         self.open = native.open
+        _owners.add(self)
         # Segments that have ended and wait for what is open under them.
         self.waiting: dict[Segment, bool] = {}
         self.constant: Any = None
@@ -59,7 +61,7 @@ class Owner:
         opened = self.open
         opened[entity] = OPEN
         if len(opened) > model.MAX_OPEN:
-            native.too_many_open()
+            self.too_many_open()
 
     def _begin_use(self) -> None:
         self._native.begin_use()
@@ -67,19 +69,31 @@ class Owner:
             self.default_emitter()
         atexit.register(self.flush)  # after xtrace's own, which is called after this therefore
 
+    def too_many_open(self) -> None:
+        """Give up the oldest, and send the segments that have waited for them."""
+        self._native.too_many_open()
+        awaited = {each.segment for each in list(self.open)}
+        for segment in list(self.waiting):
+            if segment not in awaited and self.waiting.pop(segment, False):
+                self.send_whole(segment)
+
     def attach(self, subsegment: Subsegment) -> None:
         """Put a subsegment under its parent, and list it as open."""
         parent: Any = subsegment._parent
-        if isinstance(parent, Entity) and parent._stop is None:
+        is_there = subsegment.segment._stop is None or subsegment.segment in self.waiting
+        if isinstance(parent, Entity) and is_there:
             parent.subsegments.append(subsegment)
         subsegment.segment.increment()
         self.add(subsegment)
 
     def attach_late(self, subsegment: Subsegment, parent: Any) -> None:
-        """Begin a subsegment of something that has ended: it is sent by itself."""
+        """Begin a subsegment of something that has ended: it is sent by itself, if its segment was."""
         subsegment._parent = parent
+        if subsegment.segment in self.waiting:
+            parent.subsegments.append(subsegment)
         subsegment.segment.increment()
-        self.add(subsegment)
+        if subsegment.sampled:
+            self.add(subsegment)
 
     # -- ending ---------------------------------------------------------------------------------
 
@@ -87,6 +101,8 @@ class Owner:
         """End a subsegment, make current what is under it, and send what is complete."""
         segment = subsegment.segment
         current = segment._current
+        # Looked at before this one counts: whoever sends the segment then sends it too.
+        is_late = segment._stop is not None and segment not in self.waiting
         if subsegment.sampled:
             if self._may_end(subsegment):
                 subsegment._stop = end_time or (segment._base + ids.monotonic_clock())
@@ -98,9 +114,11 @@ class Owner:
             segment.decrement_ref_counter()
         if current.get() is subsegment:
             current.set(below(subsegment))
-        self.check(segment, subsegment)
+        self.check(segment)
+        if is_late:
+            self._send_late(subsegment)
 
-    def check(self, segment: Any, subsegment: Subsegment) -> None:
+    def check(self, segment: Any) -> None:
         """Send what is complete after the end of a subsegment."""
         if segment._stop is None:
             streaming = self.recorder._streaming
@@ -109,13 +127,13 @@ class Owner:
             return
         if segment.ready_to_send():
             self._finish(segment)
-        if segment not in self.waiting:
-            self._send_late(subsegment)
 
     def _may_end(self, entity: Any) -> bool:
         if self.open.pop(entity, 0):
             return True
-        return entity._stop is None and self._native.was_forgotten(entity)
+        # It was forgotten, or a program has put it there by itself.
+        self._native.was_forgotten(entity)
+        return entity._stop is None
 
     def _send_late(self, subsegment: Subsegment) -> None:
         """Send a subsegment whose segment is gone, unless something that is open is above it."""
@@ -125,23 +143,24 @@ class Owner:
 
     def end_segment(self, segment: Segment, end_time: float | None) -> None:
         """End a segment, and send it if nothing under it is open."""
-        if segment._stop is None:
+        is_closed = segment._stop is not None
+        if not is_closed:
             segment._stop = end_time or (segment._base + ids.monotonic_clock())
-            segment.__dict__.pop("in_progress", None)
-            self.open.pop(segment, None)
+        # One that the program has closed by itself is still to be sent.
+        if self.open.pop(segment, None) or not is_closed:
             self.waiting[segment] = True
-        elif segment in self.open:  # closed by the program itself
-            self.open.pop(segment, None)
-            self.waiting[segment] = True
-        if segment.ready_to_send():
+        if segment._begun <= segment._closed:
             self._finish(segment)
+        elif not segment.sampled:
+            self.waiting.pop(segment, None)  # nobody waits for it
 
     def _finish(self, segment: Segment) -> None:
-        # Whoever takes it out of the dict sends it.
-        if self.waiting.pop(segment, False):
+        if not segment.sampled:
+            self.waiting.pop(segment, None)
             segment._leave_context()
-            if segment.sampled:
-                self.send_whole(segment)
+        elif self.waiting.pop(segment, False):  # whoever takes it out sends it
+            segment._leave_context()
+            self.send_whole(segment)
 
     # -- sending --------------------------------------------------------------------------------
 
@@ -270,6 +289,18 @@ class Owner:
                     pass
         if batch:
             self._native._send(batch)
+
+
+_owners: WeakSet[Owner] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    """What waits is the parent's to send."""
+    for owner in list(_owners):
+        owner.waiting.clear()
+
+
+forks.in_child(_after_fork_in_child)
 
 
 class Handed(native_emitters.Emitter):

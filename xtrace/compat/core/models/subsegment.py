@@ -193,7 +193,7 @@ class Subsegment(Entity, model.Subsegment):
                 is_open = kind is Segment or (kind is Subsegment and parent._stop is None)
                 current.set(parent if is_open else below(self))
             if segment._begun - segment._removed > owner.threshold or segment._stop is not None:
-                owner.check(segment, self)
+                owner.check(segment)
         elif self._stop is None:
             owner.end_subsegment(self, end_time)
 
