@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import logging
 import os
-import pkgutil
 import re
 import sys
-
-import wrapt
+from types import FunctionType
 
 from ..sdk_config import global_sdk_config
 from .models.subsegment import is_already_recording
@@ -112,6 +109,8 @@ def _is_valid_import(module: str) -> bool:
     path = module.replace(".", os.sep)
     if not path or path.startswith(os.sep):
         return False
+    import pkgutil  # not before a program has modules of its own patched
+
     found = pkgutil.get_importer(os.path.join(os.getcwd(), os.path.dirname(path)))
     names = {name for name, _ in pkgutil.iter_importer_modules(found)} if found else set()  # type: ignore[attr-defined]
     return os.path.basename(path) in names
@@ -130,7 +129,11 @@ def _external_module_patch(module: str, ignore_module_patterns: list[Any]) -> No
     elif module in sys.modules:
         _on_import(sys.modules[module])
     else:
-        wrapt.when_imported(module)(_on_import)
+        from wrapt import when_imported  # here, since it takes long to import
+
+        when_imported(module)(_on_import)
+    import pkgutil
+
     for _, name, _ in pkgutil.iter_modules([module.replace(".", os.sep)]):
         _external_module_patch(f"{module}.{name}", ignore_module_patterns)
     if not is_ignored:
@@ -143,22 +146,22 @@ def _on_import(module: Any) -> None:
     for name, value in list(vars(module).items()):
         if getattr(value, "__module__", None) != module.__name__:
             continue
-        if inspect.isclass(value):
+        if isinstance(value, type):
             _patch_class(module, value)
-        elif inspect.isfunction(value):
+        elif isinstance(value, FunctionType):
             _patch_func(module, name, value)
 
 
 def _patch_class(module: Any, cls: Any) -> None:
     for name, member in list(vars(cls).items()):
-        if inspect.isclass(member):
+        if isinstance(member, type):
             if member.__module__ == module.__name__:
                 _patch_class(module, member)
             continue
         function = getattr(cls, name, None)
         if is_classmethod(function):
             log.warning("Calls of the classmethod %s.%s aren't recorded", cls.__name__, name)
-        elif inspect.isfunction(function):
+        elif isinstance(function, FunctionType):
             if is_instance_method(cls, name, function):
                 _patch_func(cls, name, function)
             else:

@@ -761,7 +761,7 @@ def of_this_process(kind: type[AWSXRayRecorder]) -> Any:
     made: Any = kind.__new__(kind)
     on_uninstall(undo)
     made._set_up(default_recorder)
-    default_recorder.segment_class = made._owner.native_segment  # type: ignore[assignment]
+    default_recorder.segment_class = made._owner.native_segment
     default_recorder.subsegment_class = native_subsegment  # type: ignore[assignment]
     return made
 

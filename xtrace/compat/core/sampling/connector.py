@@ -7,7 +7,6 @@ import logging
 import time
 
 from xtrace import ids
-from xtrace.sampling.client import ask
 
 from ..context import Context
 from ..models.dummy_entities import DummySegment
@@ -153,8 +152,14 @@ class DaemonClient:
 
     def get_sampling_rules(self, **options: Any) -> dict[str, Any]:
         """A page of rules."""
-        return ask(self._endpoint, "/GetSamplingRules", options)
+        return _ask(self._endpoint, "/GetSamplingRules", options)
 
     def get_sampling_targets(self, **options: Any) -> dict[str, Any]:
         """What is granted for what was counted."""
-        return ask(self._endpoint, "/SamplingTargets", options)
+        return _ask(self._endpoint, "/SamplingTargets", options)
+
+
+def _ask(endpoint: tuple[str, int], path: str, question: dict[str, Any]) -> dict[str, Any]:
+    from xtrace.sampling.client import ask  # http.client takes long to import
+
+    return ask(endpoint, path, question)

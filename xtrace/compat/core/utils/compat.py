@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-
 annotation_value_types = (int, float, bool, str)
 
 
@@ -16,7 +14,7 @@ def is_instance_method(parent_class: type, func_name: str, func: object) -> bool
     """Whether a class's function takes an instance: it is neither bound nor static."""
     if is_classmethod(func):
         return False
-    for each in inspect.getmro(parent_class):
+    for each in parent_class.__mro__:
         if func_name in each.__dict__:
             return not isinstance(each.__dict__[func_name], staticmethod)
     return True
