@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import MySQLdb
-from MySQLdb import cursors
+import functools
 
+import MySQLdb
+from MySQLdb import connections, cursors
+
+from .. import faults
 from ._sql import (
     CALL,
     PREPARED,
@@ -27,20 +30,37 @@ _UNKNOWN = on_server("MySQL", "", "", "", "", driver=_VERSION)
 
 def patch(patcher: Patcher) -> None:
     """Replace the methods of BaseCursor, which all cursors have from it."""
+    patcher.replace(connections.Connection, "__init__", _told(connections.Connection.__init__))
     trace_method(patcher, cursors.BaseCursor, "execute", _database)
     trace_method(patcher, cursors.BaseCursor, "executemany", _database, PREPARED)
     trace_method(patcher, cursors.BaseCursor, "callproc", _database, CALL)
 
 
+_GIVEN = ("host", "user", "password", "database", "port")
+
+
+def _told(init: Any) -> Any:
+    @functools.wraps(init)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        with faults.absorb("integration:mysqlclient"):
+            given = {**kwargs, **dict(zip(_GIVEN, args, strict=False))}
+            database = given.get("database") or given.get("db")
+            self._xtrace_given = database, given.get("host"), given.get("port"), given.get("user")
+
+    return __init__
+
+
 def _describe(connection: Any) -> Database:
-    host = getattr(connection, "host", None)
-    if host is None:  # "127.0.0.1 via TCP/IP"
+    # Before 2.2 a connection doesn't keep what it is given.
+    database, host, port, user = getattr(connection, "_xtrace_given", ("", "", "", ""))
+    if not host:  # "127.0.0.1 via TCP/IP"
         host = connection.get_host_info().partition(" ")[0]
     return on_mysql_server(
-        getattr(connection, "db", ""),
+        database or getattr(connection, "db", ""),
         host,
-        getattr(connection, "port", ""),
-        getattr(connection, "user", ""),
+        port or getattr(connection, "port", ""),
+        user or getattr(connection, "user", ""),
         connection.get_server_info(),
         _VERSION,
         connection.escape_string(b"'") != b"''",

@@ -72,7 +72,10 @@ def _describe(connection: Any) -> Database:
         host, port = connection._usock.getpeername()[:2]
     else:
         user, host, database, port = given
-    status = connection.parameter_statuses
+    # Before 1.31 they were pairs of bytes.
+    status = {
+        _text(name): _text(value) for name, value in dict(connection.parameter_statuses).items()
+    }
     return on_postgresql_server(
         database or user,
         host,
@@ -82,6 +85,10 @@ def _describe(connection: Any) -> Database:
         driver_version(pg8000),
         status.get("standard_conforming_strings"),
     )
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _known(connection: Any) -> Database:

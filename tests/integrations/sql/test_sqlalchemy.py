@@ -201,6 +201,7 @@ def test_a_wait_for_a_connection_is_a_subsegment_of_its_own(tmp_path, patched, t
         pool_size=1,
         max_overflow=0,
         pool_timeout=15,
+        connect_args={"check_same_thread": False},
     )
     held, release = threading.Event(), threading.Event()
 
