@@ -114,6 +114,26 @@ def test_what_integrations_write(mine):
     assert made["parent_id"] == "53995c3f42cd8ad8"
 
 
+@pytest.mark.parametrize("more", [{}, {"user_agent": "u"}, {"client_ip": "::1"}, {"traced": True}])
+@pytest.mark.parametrize("forwarded", [{}, {"client_ip": "::1", "x_forwarded_for": True}])
+@pytest.mark.parametrize(
+    "length", [{}, {"content_length": 0}, {"other": 1}, {"content_length": ""}]
+)
+def test_any_request_and_response_is_written(mine, more, forwarded, length):
+    request = {"method": "GET", "url": "http://a/\t", **more, **forwarded}
+    for http in (
+        {"request": request},
+        {"request": request, "response": {"status": 200, **length}},
+        {"request": request, "response": {"status": 200, "more": 1, **length}},
+        {"request": {**request, "url": None}, "response": {"status": "200"}},
+        {"response": {"status": 200}},
+    ):
+        with mine.in_segment("a") as segment:
+            segment._more = {"http": http}
+        ((data, _),) = write([segment], Ledger())
+        assert json.loads(data)["http"] == http
+
+
 @pytest.mark.parametrize("metadata", [False, True])
 def test_what_applications_put_in(mine, metadata):
     for value in ("tëxt", 7, 1.5, True, -(2**40)):

@@ -99,9 +99,10 @@ def describe_request(
         if len(user_agent) > MAX_FIELD_CHARS:
             segment._checked = False  # it is cut when it is sent
     if forwarded_for:
-        request["client_ip"] = forwarded_for.split(",", 1)[0].strip()
+        request["client_ip"] = first = forwarded_for.split(",", 1)[0].strip()
         request["x_forwarded_for"] = True
-        segment._checked = False
+        if len(first) > MAX_FIELD_CHARS:
+            segment._checked = False
     elif client:
         request["client_ip"] = client
     if len(method) + len(url) > MAX_FIELD_CHARS:

@@ -335,13 +335,15 @@ def test_unknown_scopes_are_passed_on_untouched(traces):
 def test_a_lifespan_is_passed_on_and_what_is_open_at_its_end_is_sent_before(traces, end):
     begun = {"type": "lifespan.startup.complete"}
     messages, sent = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}], []
+    left_open = []
 
     async def app(scope, receive, send):
         assert scope == {"type": "lifespan"}
         assert (await receive())["type"] == "lifespan.startup"
         await send(begun)
         with xtrace.in_segment("shop"):
-            xtrace.recorder.in_subsegment("left open").begin()
+            left_open.append(xtrace.recorder.in_subsegment("left open"))
+            left_open[0].begin()
         assert (await receive())["type"] == "lifespan.shutdown"
         await send({"type": end})
 
@@ -353,6 +355,7 @@ def test_a_lifespan_is_passed_on_and_what_is_open_at_its_end_is_sent_before(trac
 
     asyncio.run(XRayMiddleware(app)({"type": "lifespan"}, receive, send))
     assert sent == [(begun, []), ({"type": end}, [True])]
+    left_open[0].close()  # tests that come later wait until nothing is open
 
 
 def test_an_application_without_a_lifespan_says_so_itself(traces):
