@@ -254,7 +254,9 @@ def statement_call(
             text = statement
         if len(text) > MAX_SQL_CHARS:
             call._checked = False  # it is cut when it is sent
-        call._more = {"sql": {**block, "sanitized_query": text}}
+        sql = block.copy()  # faster than to unpack it into another
+        sql["sanitized_query"] = text
+        call._more = {"sql": sql}
         return call
     except Exception as error:
         faults.report("sql", "A statement isn't recorded", error)

@@ -112,9 +112,16 @@ def _traced_connection(base: Any) -> Any:
         if not has_plain_cursors:
             return self.cursor().execute(*args)
         made = base_cursor(self, cursor_class)
+        if len(args) == 1:  # the steps of _begin(), without the call
+            sql = args[0]
+            with statement_call(recorder, self._xtrace_database, sql) as call:
+                cursor_execute(made, sql)
+                if made.rowcount >= 0 and call.sampled:
+                    put_rows(call, made.rowcount)
+            return made
         with _begin(self._xtrace_database, args) as call:
             cursor_execute(made, *args)
-            if call.sampled:
+            if made.rowcount >= 0 and call.sampled:
                 put_rows(call, made.rowcount)
         return made
 
