@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from xtrace.collector.figures import (
@@ -40,6 +40,7 @@ cells = st.lists(
 )
 
 
+@example([Cell(0.0, 0, 80_000_000_000, 1, 80_000.0)])  # longer than the last bound
 @given(cells)
 def test_every_trace_is_counted_where_it_belongs(given_cells):
     told = figures(given_cells, WINDOW, 60.0)

@@ -48,12 +48,17 @@ class Range(NamedTuple):
 def range_of(*of: Iterable[Cell]) -> Range:
     """The buckets that all these cells lie in."""
     places = [
-        bisect_right(BOUNDS, cell.microseconds) - 1
+        _bucket(cell.microseconds)
         for cells in of
         for cell in cells
         if cell.microseconds is not None
     ]
     return Range(min(places), max(places)) if places else Range(0, -1)
+
+
+def _bucket(microseconds: int) -> int:
+    """The place in BOUNDS of a bucket's lower bound; the last one has no upper one."""
+    return min(bisect_right(BOUNDS, microseconds) - 1, len(BOUNDS) - 2)
 
 
 def figures(
@@ -82,7 +87,7 @@ def figures(
             series[place][cell.status] += cell.traces
         if cell.microseconds is None or cell.status == OPEN:
             continue
-        bucket = bisect_right(BOUNDS, cell.microseconds) - 1 - buckets.first
+        bucket = _bucket(cell.microseconds) - buckets.first
         if 0 <= bucket < width:
             histogram[bucket][cell.status] += cell.traces
             if 0 <= place < length:
