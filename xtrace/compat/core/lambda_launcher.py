@@ -8,7 +8,6 @@ from contextvars import ContextVar
 from threading import RLock
 
 from xtrace import faults
-from xtrace.environment import lambda_ as native
 
 from ..sdk_config import global_sdk_config
 from .context import Context, Local
@@ -92,8 +91,10 @@ class LambdaContext(Context):
             sampled = True
         segment: Any
         if not trace_header.root or not trace_header.parent or trace_header.sampled is None:
+            from xtrace.environment import lambda_
+
             segment = DummySegment()
-            segment.handed_on = native._printable(os.getenv(LAMBDA_TRACE_HEADER_KEY))
+            segment.handed_on = lambda_._printable(os.getenv(LAMBDA_TRACE_HEADER_KEY))
             log.debug("Lambda tells of no complete segment yet")
         else:
             segment = FacadeSegment("facade", trace_header.parent, trace_header.root, sampled)
@@ -124,7 +125,9 @@ class LambdaContext(Context):
         function = self.function_segment()
         if request is None or not function.sampled:
             return function
-        return native.Request(name or function.name, self.get_trace_entity(), function)
+        from xtrace.environment import lambda_
+
+        return lambda_.Request(name or function.name, self.get_trace_entity(), function)
 
     def function_segment(self) -> Any:
         """What stands for the function's segment."""

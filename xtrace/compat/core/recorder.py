@@ -7,16 +7,15 @@ the context; where that is one of ours, unchanged, the most frequent calls go pa
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import os
-import platform
 import time
-import traceback
+from functools import cached_property
 from weakref import WeakSet
 
 from xtrace import faults, model
 from xtrace.compat.aws_xray_sdk import on_uninstall
+from xtrace.compat.late import late
 from xtrace.default import recorder as default_recorder
 from xtrace.recorder import Recorder
 
@@ -24,7 +23,6 @@ from ..sdk_config import SDKConfig, global_sdk_config
 from ..version import VERSION
 from .context import Context, Foreign
 from .daemon_config import DaemonConfig
-from .emitters.udp_emitter import UDPEmitter
 from .exceptions.exceptions import SegmentNameMissingException
 from .lambda_launcher import check_in_lambda
 from .models.default_dynamic_naming import DefaultDynamicNaming
@@ -32,14 +30,13 @@ from .models.dummy_entities import DummySegment, DummySubsegment
 from .models.entity import Entity, innermost_frames
 from .models.segment import Segment, SegmentContextManager, record_stop
 from .models.subsegment import Subsegment, SubsegmentContextManager
-from .plugins.utils import get_plugin_modules
-from .sampling.local.sampler import LocalSampler
 from .sampling.sampler import DefaultSampler
 from .sending import Owner
 from .streaming.default_streaming import DefaultStreaming
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import traceback
     from typing import Any
 
 log = logging.getLogger(__name__)
@@ -49,10 +46,17 @@ DAEMON_ADDR_KEY = "AWS_XRAY_DAEMON_ADDRESS"
 CONTEXT_MISSING_KEY = "AWS_XRAY_CONTEXT_MISSING"
 
 XRAY_META = {"xray": {"sdk": "X-Ray for Python", "sdk_version": VERSION}}
-SERVICE_INFO = {
-    "runtime": platform.python_implementation(),
-    "runtime_version": platform.python_version(),
-}
+
+__getattr__ = late(
+    __name__,
+    LocalSampler=".sampling.local.sampler",
+    SERVICE_INFO=".service_info",
+    UDPEmitter=".emitters.udp_emitter",
+    get_plugin_modules=".plugins.utils",
+    json="json",
+    platform="platform",
+    traceback="traceback",
+)
 
 
 def _kept(name: str) -> Any:
@@ -80,7 +84,6 @@ class AWSXRayRecorder:
     _max_trace_back = _kept("max_trace_back")
     _stream_sql = _kept("stream_sql")
     _dynamic_naming = _kept("naming")
-    _service_info = SERVICE_INFO
     _is_plain = True
     """Whether decorators may go past begin_subsegment() and end_subsegment(): they are these."""
 
@@ -106,7 +109,7 @@ class AWSXRayRecorder:
         if lambda_context:
             self._context = lambda_context
             self._streaming.streaming_threshold = 0
-            self._sampler = LocalSampler()
+            self._sampler = self._local_sampler()
         else:
             self._context = Context()
             self._sampler = DefaultSampler()
@@ -171,10 +174,12 @@ class AWSXRayRecorder:
 
     def _direct(self, address: str) -> None:
         emitter = self.emitter
-        if isinstance(emitter, UDPEmitter) or hasattr(emitter, "set_daemon_address"):
+        if hasattr(emitter, "set_daemon_address"):
             emitter.set_daemon_address(address)
 
     def _use_plugins(self, plugins: Any) -> None:
+        from .plugins.utils import get_plugin_modules
+
         for module in get_plugin_modules(plugins):
             module.initialize()
             if module.runtime_context:
@@ -193,6 +198,8 @@ class AWSXRayRecorder:
 
     def _load_sampling_rules(self, sampling_rules: Any) -> None:
         if not isinstance(sampling_rules, dict):
+            import json
+
             with open(sampling_rules, encoding="utf-8") as file:
                 sampling_rules = json.load(file)
         self.sampler.load_local_rules(sampling_rules)
@@ -253,7 +260,12 @@ class AWSXRayRecorder:
             return self.sampler.should_trace({"service": name})
         except Exception as error:
             faults.report("sampler", "The sampler failed; the built-in rules decide", error)
-            return LocalSampler().should_trace()
+            return self._local_sampler().should_trace()
+
+    def _local_sampler(self) -> Any:
+        from .sampling.local.sampler import LocalSampler  # where there is a daemon, late or never
+
+        return LocalSampler()
 
     def _populate_runtime_context(self, segment: Segment, sampling_decision: Any) -> None:
         """Record by which rule a segment is recorded. The rest is added when it is looked at."""
@@ -516,6 +528,12 @@ class AWSXRayRecorder:
         self.clear_trace_entities()
 
     # -- settings -----------------------------------------------------------------------------
+
+    @cached_property
+    def _service_info(self) -> dict[str, str]:
+        from .service_info import SERVICE_INFO  # platform takes long to import
+
+        return SERVICE_INFO
 
     @property
     def enabled(self) -> Any:

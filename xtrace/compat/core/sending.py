@@ -11,11 +11,9 @@ import copy
 import os
 from weakref import WeakSet
 
-from xtrace import document, faults, forks, ids, model
-from xtrace import emitters as native_emitters
+from xtrace import faults, forks, ids, model
 from xtrace.model import OPEN
 
-from .emitters.udp_emitter import UDPEmitter
 from .models.entity import Entity, prepare
 from .models.segment import Segment
 from .models.subsegment import Subsegment, below
@@ -214,6 +212,8 @@ class Owner:
         recorder = self.recorder
         now = [recorder._aws_metadata, recorder._origin, self._native.service_version]
         if now != self._constant_of:
+            from xtrace import document  # it was imported to begin with, by the emitters
+
             self._constant_of = copy.deepcopy(now)
             owner: Any = self
             self.constant = document.Constant(owner)
@@ -228,12 +228,18 @@ class Owner:
             if os.environ.get("XTRACE_EMITTER"):
                 emitters = list(native.emitters)
             else:
+                from .emitters.udp_emitter import UDPEmitter  # not before there is one to make
+
                 emitters = native._emitters = [UDPEmitter()]
         return emitters[0]
 
     def send_by(self, emitter: Any) -> None:
         """Send by another emitter from now on."""
-        is_ours = isinstance(emitter, native_emitters.Emitter) and hasattr(emitter, "ledger")
+        from xtrace.emitters import Emitter  # with what writes documents: not before it is needed
+
+        from .handed import Handed
+
+        is_ours = isinstance(emitter, Emitter) and hasattr(emitter, "ledger")
         self._native._replace_emitters([emitter if is_ours else Handed(emitter)])
 
     def native_segment(
@@ -301,31 +307,3 @@ def _after_fork_in_child() -> None:
 
 
 forks.in_child(_after_fork_in_child)
-
-
-class Handed(native_emitters.Emitter):
-    """Hands entities to an emitter of the official SDK's kind: any object with send_entity().
-
-    One of our own, unchanged, gets them as xtrace's emitters do.
-    """
-
-    keeps_entities = True
-
-    def __init__(self, emitter: Any) -> None:
-        super().__init__(f"{type(emitter).__module__}.{type(emitter).__qualname__}")
-        self.emitter = emitter
-
-    def send(self, batch: list[Any]) -> None:
-        """Hand on what is on top of a batch, with all under it."""
-        emitter = self.emitter
-        root = batch[0]
-        if not isinstance(root, Entity):
-            native_emitters.CustomEmitter(emitter).send(batch)
-            return
-        try:
-            emitter.send_entity(root)
-        except Exception as error:
-            self.ledger.drop("emitter failed", len(batch), recorded=len(batch))
-            faults.report("emitter", f"{self.url}.send_entity failed; dropped", error, self.url)
-        else:
-            self.ledger.send(len(batch), 0, recorded=len(batch))

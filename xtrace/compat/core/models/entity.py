@@ -11,7 +11,6 @@ must be converted before it is sent makes the segment `_raw`; owner.prepare() do
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -475,6 +474,8 @@ class Entity(model.Entity):
 
     def serialize(self) -> str:
         """to_dict() as JSON."""
+        import json  # recording doesn't need it
+
         document = self.to_dict()
         try:
             return json.dumps(document, default=str, allow_nan=False)

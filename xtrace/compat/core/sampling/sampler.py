@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import cached_property
 from random import Random
 from threading import Lock
 from weakref import WeakSet
 
 from xtrace import forks
+from xtrace.compat.late import late
 
 from ...sdk_config import global_sdk_config
 from .connector import ServiceConnector
-from .local.sampler import LocalSampler
 from .reservoir import ReservoirDecision
 from .rule_cache import RuleCache
 from .rule_poller import RulePoller
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+__getattr__ = late(__name__, LocalSampler=".local.sampler")
+
 
 class DefaultSampler:
     """Fetches rules and targets by two threads, from the first decision on."""
 
     def __init__(self) -> None:
-        self._local_sampler = LocalSampler()
         self._cache = RuleCache()
         self._connector = ServiceConnector()
         self._rule_poller = RulePoller(self._cache, self._connector)
@@ -43,6 +45,12 @@ class DefaultSampler:
         self._origin: str | None = None
         self._lock = Lock()
         _samplers.add(self)
+
+    @cached_property
+    def _local_sampler(self) -> Any:
+        from .local.sampler import LocalSampler  # reads its rules from a file
+
+        return LocalSampler()
 
     def start(self) -> None:
         """Start the threads, once in each process."""
