@@ -263,7 +263,9 @@ def stay(shop: Shop, arguments: argparse.Namespace, totals: load.Totals, status:
 
 def main(words: list[str]) -> int:
     arguments = arguments_of(words)
-    # Whoever ends the demo by a signal wants what Ctrl-C does.
+    # Whoever ends the demo by a signal wants what Ctrl-C does; which a shell that starts it in the
+    # background has had ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     totals = load.Totals(visits=[] if arguments.check else None)
     status = Status()
