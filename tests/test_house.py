@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import types
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,9 @@ def test_the_registry_lists_every_integration():
 def test_every_module_says_what_lives_there():
     for path in PACKAGE.rglob("*.py"):
         assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    """pytest takes two of one name for the same module, and refuses the second."""
+    names = sorted(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, next in pairwise(names) if name == next] == []
