@@ -64,6 +64,7 @@ class Context(native.Context):
         self.get = self._variable.get
         self.set = self._variable.set
         self.__local: Any = Local(self)
+        self._is_plain = self._is_plain  # an object's own attribute is quick to read
         self._context_missing = os.getenv(CXT_MISSING_STRATEGY_KEY, context_missing)
 
     @property

@@ -98,6 +98,7 @@ class AWSXRayRecorder:
     def _set_up(self, native: Recorder) -> None:
         """Begin with the settings of a new recorder, on top of one of xtrace's."""
         self._native = native
+        self._is_plain = self._is_plain  # an object's own attribute is quick to read
         self._owner = Owner(self)
         self._captures = _Captures(self)
         self._streaming = DefaultStreaming()
@@ -299,9 +300,9 @@ class AWSXRayRecorder:
         context = self._native._context
         if context._is_plain:
             entity = context.get()
-            if entity.__class__ is Segment:
+            if type(entity) is Segment:
                 return entity
-            if entity.__class__ is Subsegment:
+            if type(entity) is Subsegment:
                 return entity.segment
         entity = self.get_trace_entity()
         if self._is_subsegment(entity):
@@ -314,7 +315,9 @@ class AWSXRayRecorder:
         self, name: str | None = None, **subsegment_kwargs: Any
     ) -> SubsegmentContextManager:
         """A subsegment, for `with`, and a decorator. subsegment_kwargs: of begin_subsegment()."""
-        return SubsegmentContextManager(self, name, **subsegment_kwargs)
+        if subsegment_kwargs:
+            return SubsegmentContextManager(self, name, **subsegment_kwargs)
+        return SubsegmentContextManager(self, name)
 
     def begin_subsegment(self, name: str, namespace: str = "local") -> Any:
         """Begin a subsegment and make it current; None where no segment is open."""
@@ -322,7 +325,7 @@ class AWSXRayRecorder:
         if context._is_plain and SDKConfig._SDKConfig__SDK_ENABLED:  # type: ignore[attr-defined]
             # Most are begun in something that is recorded and open.
             parent = context.get()
-            kind = parent.__class__
+            kind = type(parent)
             if (kind is Subsegment or kind is Segment) and parent._stop is None and parent.sampled:
                 segment = parent if kind is Segment else parent.segment
                 return Subsegment(name, namespace, segment, parent).__enter__()
@@ -389,7 +392,7 @@ class AWSXRayRecorder:
         context = self._native._context
         if context._is_plain and SDKConfig._SDKConfig__SDK_ENABLED:  # type: ignore[attr-defined]
             entity = context.get()
-            if entity.__class__ is Subsegment:
+            if type(entity) is Subsegment:
                 entity.__exit__(None, None, None, end_time)
                 return
         if not global_sdk_config.sdk_enabled():
@@ -419,7 +422,7 @@ class AWSXRayRecorder:
         context = self._native._context
         if context._is_plain and SDKConfig._SDKConfig__SDK_ENABLED:  # type: ignore[attr-defined]
             entity = context.get()
-            kind = entity.__class__
+            kind = type(entity)
             if (kind is Subsegment or kind is Segment) and entity._stop is None and entity.sampled:
                 entity.put_annotation(key, value)
                 return
@@ -434,7 +437,7 @@ class AWSXRayRecorder:
         context = self._native._context
         if context._is_plain and SDKConfig._SDKConfig__SDK_ENABLED:  # type: ignore[attr-defined]
             entity = context.get()
-            kind = entity.__class__
+            kind = type(entity)
             if (kind is Subsegment or kind is Segment) and entity._stop is None and entity.sampled:
                 entity.put_metadata(key, value, namespace)
                 return
@@ -750,7 +753,7 @@ class _Captures:
         ):
             # The entity itself is what begins and ends, as in xtrace's own recorder.
             parent = context.get()
-            kind = parent.__class__
+            kind = type(parent)
             if (kind is Subsegment or kind is Segment) and parent._stop is None and parent.sampled:
                 segment = parent if kind is Segment else parent.segment
                 return Subsegment(name, namespace, segment, parent)

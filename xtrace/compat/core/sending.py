@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from .recorder import AWSXRayRecorder
 
 
+def _native(name: str) -> Any:
+    """What an owner has of xtrace's own recorder."""
+    return property(lambda self: getattr(self._native, name))
+
+
 class Owner:
     """What entities have as their recorder: how they end, and what is sent when.
 
@@ -46,8 +51,14 @@ class Owner:
         self.threshold = 0
         """More subsegments than that are a reason for check(); kept by the recorder."""
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._native, name)
+    # Each by itself: with a __getattr__, every attribute of this class would take longer to read.
+    log_groups = _native("log_groups")
+    max_trace_back = _native("max_trace_back")
+    redact = _native("redact")
+    repaired = _native("repaired")
+    service_version = _native("service_version")
+    too_late = _native("too_late")
+    was_forgotten = _native("was_forgotten")
 
     # -- beginning ------------------------------------------------------------------------------
 

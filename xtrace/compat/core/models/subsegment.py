@@ -132,7 +132,7 @@ class Subsegment(Entity, model.Subsegment):
         if self in opened or self._stop is not None:
             return
         parent: Any = self._parent
-        kind = parent.__class__
+        kind = type(parent)
         if (kind is Subsegment or kind is Segment) and parent._stop is None:
             # What attach() and add() come to for most, without their calls.
             if parent._children is None:
@@ -150,7 +150,7 @@ class Subsegment(Entity, model.Subsegment):
         """Begin, and become current."""
         segment = self.segment
         parent: Any = self._parent
-        kind = parent.__class__
+        kind = type(parent)
         opened = segment._owner.open
         if (
             (kind is Subsegment or kind is Segment)
@@ -179,7 +179,7 @@ class Subsegment(Entity, model.Subsegment):
         segment = self.segment
         owner = segment._owner
         parent: Any = self._parent
-        if segment._stop is not None or segment.__class__ is not Segment:
+        if segment._stop is not None or type(segment) is not Segment:
             if self._stop is None:
                 owner.end_subsegment(self, end_time)
         elif owner.open.pop(self, 0):
@@ -189,7 +189,7 @@ class Subsegment(Entity, model.Subsegment):
             segment._closed += 1
             current = segment._current
             if current.get() is self:
-                kind = parent.__class__
+                kind = type(parent)
                 is_open = kind is Segment or (kind is Subsegment and parent._stop is None)
                 current.set(parent if is_open else below(self))
             if segment._begun - segment._removed > owner.threshold or segment._stop is not None:
