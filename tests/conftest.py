@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,10 @@ validator = jsonschema_rs.validator_for(SCHEMA)
 def pytest_configure(config: pytest.Config) -> None:
     servers.begin_run()
     libraries.pytest_configure(config)
+    # A shell that runs the tests in the background has SIGINT ignored, and what they start would
+    # inherit that: programs of ours that Ctrl-C is to end.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
