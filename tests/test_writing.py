@@ -10,7 +10,9 @@ from tests.conftest import validator
 from tests.helpers import keeping_recorder, parents_in, tree
 from xtrace import document, naming
 from xtrace.document import documents, encode
+from xtrace.integrations._sql import Database, statement_call
 from xtrace.ledger import Ledger
+from xtrace.settings import SQL_RAW
 from xtrace.testing import fixed_clock
 from xtrace.writing import write
 
@@ -30,10 +32,11 @@ def mine():
 def written(*batch, ledger=None):
     """The documents of a batch, parsed: each as encode() makes it, with times in microseconds."""
     ledgers = ledger or Ledger(), Ledger()
+    # First as dicts: then the names are known, and what has nothing unusual is written the fast way.
+    dicts = [json.loads(encode(*made)) for made in documents(list(batch), ledgers[1])]
     packed = write(list(batch), ledgers[0])
     texts = [json.loads(data) for data, _ in packed]
     assert [entities for _, entities in packed] == [len(parents_in([each])) for each in texts]
-    dicts = [json.loads(encode(*made)) for made in documents(list(batch), ledgers[1])]
     for each in texts:
         validator.validate(each)
     assert texts == [in_microseconds(each) for each in dicts]
@@ -112,6 +115,43 @@ def test_what_integrations_write(mine):
     (made,) = written(segment, call, query, aws)
     assert made["http"]["request"] == request
     assert made["parent_id"] == "53995c3f42cd8ad8"
+
+
+@pytest.mark.parametrize(
+    "statement", ["select ?", 'select "größe"\n', "", "\0\\", "x" * 9000, None]
+)
+@pytest.mark.parametrize("constant", [{}, {"url": 'sqlite:///"ä"', "user": "\t"}])
+def test_any_statement_is_written(mine, statement, constant):
+    database = Database("a", "sqlite", constant)
+    mine.configure(stream_sql=SQL_RAW)
+    with mine.in_segment("a"):
+        for block in (database.block, database.prepared, database.called):
+            with statement_call(mine, database, statement, block) as call:
+                pass
+            (made,) = written(call)
+            assert made["sql"].keys() - {"sanitized_query"} == block.keys()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda call: call.sql.update(user="somebody"),
+        lambda call: call.sql.pop("sanitized_query"),
+        lambda call: call.set_sql({"url": "elsewhere"}),
+        lambda call: call.set_sql({}),
+    ],
+)
+def test_a_statement_that_the_application_describes_is_written_as_it_says(mine, change):
+    database = Database("a", "sqlite", {"url": "sqlite:///a"})
+    with mine.in_segment("a"):
+        for _ in range(2):  # the second shows that the first changed itself only
+            with statement_call(mine, database, "select 1") as call:
+                before = dict(call._more["sql"])
+                change(call)
+                said = dict(call._more["sql"])
+            (made,) = written(call)
+            assert before == {"url": "sqlite:///a", "sanitized_query": "select ?"}
+            assert made.get("sql", {}) == said
 
 
 @pytest.mark.parametrize("more", [{}, {"user_agent": "u"}, {"client_ip": "::1"}, {"traced": True}])

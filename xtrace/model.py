@@ -160,6 +160,10 @@ class Entity:
     sampled = True
     """Whether what is put here is kept."""
 
+    sql_begun: str | None = None
+    """What the JSON of the `sql` block is up to the statement, where an integration knows it; it holds
+    for as long as `_checked` does."""
+
     namespace: str | None
     """Of a subsegment: "remote" for a call to another service, "aws" for one to AWS."""
 

@@ -118,8 +118,14 @@ def _text(entity: Entity, ledger: Ledger) -> str:
             for field, content in entity._more.items():
                 if field == "http":
                     text = f'{text},"http":{_http(content)}'
-                elif field == "sql" or (field == "aws" and namespace == field):
-                    text = f'{text},"{field}":{_flat(content)}'
+                elif field == "sql":
+                    begun = entity.sql_begun
+                    if begun is None:
+                        text = f'{text},"sql":{_flat(content)}'
+                    else:
+                        text = f'{text},"sql":{begun}{_quote(content["sanitized_query"])}}}'
+                elif field == "aws" and namespace == field:
+                    text = f'{text},"aws":{_flat(content)}'
                 elif content is True:
                     text = f'{text},"{field}":true'
                 elif field != SUBSEGMENTS:
@@ -179,6 +185,11 @@ def _http(block: dict[str, Any]) -> str:
     if len(response) != 2:
         raise KeyError
     return f'{text},"content_length":{response["content_length"]:d}}}}}'
+
+
+def begin_sql(block: dict[str, Any]) -> str:
+    """An `sql` block as far as it is constant, up to the statement: an entity's `sql_begun`."""
+    return _flat({**block, "sanitized_query": ""})[:-3]
 
 
 def _flat(block: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from ..document import MAX_FIELD_CHARS, MAX_SQL_CHARS
 from ..model import OPEN, Subsegment
 from ..noop import NO_SUBSEGMENT
 from ..settings import SQL_RAW
+from ..writing import begin_sql
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +46,16 @@ SHORTEST_WAIT_SECONDS = 0.001
 _MOST_ROWS = 1 << 62  # mysqlclient says 2**64 - 1 where it doesn't know
 
 
+class Block(dict[str, str]):
+    """The constant part of statements' `sql` block. begun: the same as JSON, up to the statement."""
+
+    __slots__ = ("begun",)
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        super().__init__(fields)
+        self.begun = begin_sql(fields)
+
+
 class Database:
     """A database as one connection sees it: what every statement's subsegment says of it.
 
@@ -62,9 +73,10 @@ class Database:
         self.layer = layer
         self.dialect = dialect
         self.masked = redaction.masked(dialect)
-        self.block = {key: str(value)[:MAX_FIELD_CHARS] for key, value in block.items() if value}
-        self.prepared = {**self.block, "preparation": "statement"}
-        self.called = {**self.block, "preparation": "call"}
+        known = {key: str(value)[:MAX_FIELD_CHARS] for key, value in block.items() if value}
+        self.block = Block(known)
+        self.prepared = Block({**known, "preparation": "statement"})
+        self.called = Block({**known, "preparation": "call"})
 
 
 _SCHEMES = {
@@ -202,7 +214,7 @@ class Statement(Subsegment):
     error.
     """
 
-    __slots__ = ("layer", "library")
+    __slots__ = ("layer", "library", "sql_begun")
 
     layer: str
     library: tuple[str, ...]
@@ -219,7 +231,7 @@ class Statement(Subsegment):
 
 
 def statement_call(
-    recorder: Recorder, database: Database, statement: object, block: dict[str, Any] | None = None
+    recorder: Recorder, database: Database, statement: object, block: Block | None = None
 ) -> Subsegment:
     """The subsegment of a statement, for `with` around its execution.
 
@@ -243,6 +255,7 @@ def statement_call(
             block = database.block
         mode = recorder.stream_sql
         if not mode or statement is None:
+            call.sql_begun = None
             call._more = {"sql": {**block}}
             return call
         if statement.__class__ is not str:
@@ -254,7 +267,8 @@ def statement_call(
             text = statement
         if len(text) > MAX_SQL_CHARS:
             call._checked = False  # it is cut when it is sent
-        sql = block.copy()  # faster than to unpack it into another
+        call.sql_begun = block.begun
+        sql: dict[str, Any] = block.copy()  # faster than to unpack it into another
         sql["sanitized_query"] = text
         call._more = {"sql": sql}
         return call
