@@ -359,6 +359,26 @@ WORKLOADS = (
         figure=added,
         rounds=0.5,
     ),
+    *(
+        Workload(
+            name,
+            title,
+            f"what tracing adds to a query by {title}, with a parameter and one row, over a connection "
+            "that is kept, to a PostgreSQL on the loopback; ten to a segment, traced minus untraced in "
+            "turn",
+            (
+                Part(f"{method}_traced", per=10, datagrams=1),
+                Part(f"{method}_untraced", per=10, datagrams=1),
+            ),
+            (Bar(0.40, against=OTEL),),
+            figure=added,
+        )
+        for name, title, method in (
+            ("psycopg", "psycopg, execute", "psycopg"),
+            ("psycopg-async", "psycopg, async execute", "psycopg_async"),
+            ("asyncpg", "asyncpg, fetch", "asyncpg"),
+        )
+    ),
     Workload(
         "log-filter",
         "log record",

@@ -12,7 +12,7 @@ ROOT = HERE.parents[1]
 STORE = ROOT / ".bench"
 
 # Of the caller's variables, what a process needs to run at all. The rest may configure a peer.
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XTRACE_TEST_POSTGRESQL")
 
 
 def python_of(environment: str) -> Path:

@@ -30,6 +30,7 @@ from . import (
 )
 from ._asgi import UntracedStarlette, asgi_scope, serve_asgi, starlette_application
 from ._clients import AllClients
+from ._databases import Databases
 from ._stores import Stores
 
 
@@ -53,6 +54,14 @@ def _instrumentor(library: str) -> Any:
         from opentelemetry.instrumentation.redis import RedisInstrumentor
 
         return RedisInstrumentor()
+    if library == "psycopg":
+        from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
+
+        return PsycopgInstrumentor()
+    if library == "asyncpg":
+        from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
+
+        return AsyncPGInstrumentor()
     from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
 
     return AioHttpClientInstrumentor()
@@ -64,7 +73,7 @@ def _provider(sampler: Sampler) -> TracerProvider:
     return provider
 
 
-class Peer(AllClients, Stores, UntracedStarlette):
+class Peer(AllClients, Databases, Stores, UntracedStarlette):
     """OpenTelemetry: a span for each segment and subsegment, an attribute for each value."""
 
     sends_datagrams = False

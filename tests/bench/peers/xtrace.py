@@ -13,6 +13,7 @@ from xtrace.sampling.local import LocalSampler
 from . import NOT_SAMPLED, SERVICE, TRACE_HEADER, clock
 from ._asgi import UntracedStarlette, asgi_scope, serve_asgi, starlette_application
 from ._clients import AllClients, Botocore
+from ._databases import Databases
 from ._stores import Stores
 from ._xray import XRayPeer
 
@@ -27,7 +28,7 @@ class _Unsent(Emitter):
         pass
 
 
-class Peer(AllClients, Botocore, Stores, UntracedStarlette, XRayPeer):
+class Peer(AllClients, Botocore, Databases, Stores, UntracedStarlette, XRayPeer):
     """xtrace."""
 
     def __init__(self) -> None:
