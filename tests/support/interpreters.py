@@ -17,7 +17,7 @@ VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ("hypothesis", "jsonschema_rs", "orjson", "pytest", "pytest-xdist", "wrapt")
 NOT_CORE = ("xtrace.collector", "xtrace.cli", "tests.collector", "tests.cli")
-NOT_CORE_FOLDERS = ("cli", "compat")
+NOT_CORE_FOLDERS = ("browser", "cli", "compat", "examples", "servers")
 NOT_CORE_FILES = ("test_docs.py", "test_house.py", "test_examples.py")
 
 
