@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
+import gc
 import types
 from itertools import pairwise
 from pathlib import Path
@@ -58,13 +60,23 @@ def modules() -> list[str]:
     return sorted(".".join(name.parts).removesuffix("__init__").rstrip(".") for name in names)
 
 
+@functools.cache
+def parsed(source: Path) -> ast.Module:
+    """A file's syntax tree. Python 3.11 fails at times where garbage is collected meanwhile."""
+    gc.disable()
+    try:
+        return ast.parse(source.read_text())
+    finally:
+        gc.enable()
+
+
 def imports(module: str) -> set[str]:
     """The modules of the package that a module imports when it runs, dotted."""
     path = PACKAGE.joinpath(*module.split(".")) if module else PACKAGE
     is_package = path.is_dir()
     source = path / "__init__.py" if is_package else path.with_suffix(".py")
     found: set[str] = set()
-    waiting: list[ast.AST] = [ast.parse(source.read_text())]
+    waiting: list[ast.AST] = [parsed(source)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
