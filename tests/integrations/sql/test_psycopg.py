@@ -166,7 +166,8 @@ def test_in_a_pipeline_the_sync_waits_and_fails(connection, traces):
             pipeline.sync()
             assert cursor.fetchall() == [(1,)]
         with pytest.raises(psycopg.errors.UniqueViolation), connection.pipeline():
-            connection.execute("insert into t values (1)")
+            # The server takes its time: a fast answer would be met by execute itself.
+            connection.execute("insert into t select 1 from pg_sleep(0.2)")
     steps = [s.get("metadata", {}).get("sql", {}).get("step") for s in traces.subsegments]
     assert steps == [None, None, "pipeline sync", "pipeline sync", None, "pipeline sync"]
     failed = traces.subsegments[-1]
