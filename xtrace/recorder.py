@@ -124,6 +124,8 @@ class Recorder:
     # What sampled work is recorded in; subclasses may stand here.
     segment_class: type[Segment] = Segment
     subsegment_class: type[Subsegment] = Subsegment
+    # Makes of a context that is given the one that is used, where others ask more of it.
+    adapt_context: Callable[[Any], Any] | None = None
 
     enabled: bool
     excluded_urls: tuple[str, ...]
@@ -273,6 +275,8 @@ class Recorder:
 
     @context.setter
     def context(self, context: Any) -> None:
+        if self.adapt_context is not None:
+            context = self.adapt_context(context)
         self._context = context
         self.in_use = False  # it may be of the other kind: see begin_use()
         self._get_current: Callable[[], Entity | None] = context.get

@@ -208,3 +208,82 @@ def test_methods_of_the_emitter_may_be_mocked(xray_recorder):
             pass
     send_entity.assert_called_once()
     assert send_entity.call_args.args[-1] is segment
+
+
+@pytest.mark.parametrize("strategy", ["LOG_ERROR", "RUNTIME_ERROR", "IGNORE_ERROR"])
+def test_a_context_of_xtrace_itself_may_be_configured(xray_recorder, kept, strategy):
+    from aws_xray_sdk.core.exceptions.exceptions import SegmentNotFoundException
+
+    import xtrace
+    from xtrace.context import Context
+
+    given = Context(strategy)
+    xtrace.configure(context=given)
+    assert xray_recorder.context is given
+    with xray_recorder.in_segment("a"), xtrace.in_subsegment("b"):
+        assert xray_recorder.context.get().name == "b"
+        xray_recorder.begin_subsegment("c")
+        xray_recorder.end_subsegment()
+    (document,) = kept.documents
+    assert document["subsegments"][0]["subsegments"][0]["name"] == "c"
+    if strategy == "RUNTIME_ERROR":
+        with pytest.raises(SegmentNotFoundException):
+            xray_recorder.begin_subsegment("d")
+    else:
+        assert xray_recorder.begin_subsegment("d") is None
+    xray_recorder.configure(context=given, context_missing="IGNORE_ERROR")
+    assert given.context_missing == "IGNORE_ERROR"
+
+
+def test_any_object_with_get_set_and_missing_is_a_context(xray_recorder, kept):
+    import xtrace
+
+    class Current:
+        entity = None
+
+        def get(self):
+            return self.entity
+
+        def set(self, entity):
+            self.entity = entity
+
+        def missing(self, call):
+            raise AssertionError(call)
+
+    xtrace.configure(context=Current())
+    with xtrace.in_segment("a"), xray_recorder.in_subsegment("b"):
+        assert xray_recorder.current_segment().name == "a"
+    assert kept.documents[0]["subsegments"][0]["name"] == "b"
+
+
+@pytest.mark.parametrize("name", ["aws-xray-sdk", "aws_xray_sdk", "AWS.XRay-SDK"])
+def test_the_distribution_says_its_version_while_the_layer_is_there(name):
+    from importlib import metadata
+
+    from aws_xray_sdk.version import VERSION
+
+    assert metadata.version(name) == VERSION
+    assert metadata.distribution(name).metadata["Name"] == "aws-xray-sdk"
+    assert [each for each in metadata.distributions() if each.name == "aws-xray-sdk"]
+    assert "aws-xray-sdk" in metadata.packages_distributions()["aws_xray_sdk"]
+    assert metadata.entry_points(group="of no package") == ()
+    layer.uninstall()
+    with pytest.raises(metadata.PackageNotFoundError):
+        metadata.version(name)
+
+
+def test_a_real_distribution_stands_behind_the_layers(tmp_path, monkeypatch):
+    from importlib import metadata
+
+    folder = tmp_path / "aws_xray_sdk-1.2.3.dist-info"
+    folder.mkdir()
+    Path(folder, "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: aws-xray-sdk\nVersion: 1.2.3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert metadata.version("aws-xray-sdk") == "2.15.0"
+    # Who looks into a folder sees what is there.
+    (found,) = metadata.distributions(path=[str(tmp_path)])
+    assert found.version == "1.2.3"
+    layer.uninstall()
+    assert metadata.version("aws-xray-sdk") == "1.2.3"

@@ -19,7 +19,8 @@ from .surface import PACKAGE, SURFACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from importlib.metadata import Distribution, DistributionFinder
     from types import ModuleType
     from typing import Any
 
@@ -104,6 +105,16 @@ class _Finder:
         return importlib.util.spec_from_file_location(
             fullname, location, loader=loader, submodule_search_locations=inside
         )
+
+    def find_distributions(self, context: DistributionFinder.Context) -> Iterator[Distribution]:
+        """The distribution aws-xray-sdk, for importlib.metadata: programs ask for its version.
+
+        Not where somebody looks through folders of his own. A real one stands behind this one.
+        """
+        from .distribution import DISTRIBUTION, is_named
+
+        if "path" not in vars(context) and (context.name is None or is_named(context.name)):
+            yield DISTRIBUTION
 
 
 class _Loader:

@@ -256,6 +256,39 @@ class Foreign(Context):
         self.given.handle_context_missing()
 
 
+class Native(Context):
+    """One of xtrace's own contexts, with what the layer asks of one. given: that context."""
+
+    def __init__(self, given: Any) -> None:
+        super().__init__()
+        self.given = given
+        self.get = given.get
+        self.set = given.set
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["given"], name)  # those of Lambda have more than others
+
+    @property
+    def context_missing(self) -> Any:
+        """What the context is set to; any object with get, set and missing may be one."""
+        return getattr(self.given, "context_missing", "LOG_ERROR")
+
+    @context_missing.setter
+    def context_missing(self, value: Any) -> None:
+        self.given.context_missing = value
+
+    def missing(self, call: str) -> None:
+        """Handed on; calls of the layer's recorder get the official SDK's exception."""
+        self.given.missing(call)
+
+
+def adapted(context: Any) -> Context:
+    """A context that a program gives, with what the layer asks of one."""
+    if isinstance(context, Context):
+        return context
+    return Foreign(context) if hasattr(context, "get_trace_entity") else Native(context)
+
+
 _lines: dict[str, tuple[float, int]] = {}
 
 

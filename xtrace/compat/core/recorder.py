@@ -21,7 +21,7 @@ from xtrace.recorder import Recorder
 
 from ..sdk_config import SDKConfig, global_sdk_config
 from ..version import VERSION
-from .context import Context, Foreign
+from .context import Context, adapted
 from .daemon_config import DaemonConfig
 from .exceptions.exceptions import SegmentNameMissingException
 from .lambda_launcher import check_in_lambda
@@ -98,6 +98,7 @@ class AWSXRayRecorder:
     def _set_up(self, native: Recorder) -> None:
         """Begin with the settings of a new recorder, on top of one of xtrace's."""
         self._native = native
+        native.adapt_context = adapted
         self._is_plain = self._is_plain  # an object's own attribute is quick to read
         self._owner = Owner(self)
         self._captures = _Captures(self)
@@ -591,7 +592,7 @@ class AWSXRayRecorder:
 
     @_context.setter
     def _context(self, value: Any) -> None:
-        self._native.context = value if isinstance(value, Context) else Foreign(value)
+        self._native.context = value
         belong = getattr(value, "_belong_to", None)
         if belong is not None:
             belong(self)
@@ -775,6 +776,7 @@ def of_this_process(kind: type[AWSXRayRecorder]) -> Any:
 
     def undo() -> None:
         made._owner.flush()  # what waits is sent by the emitters that it waits for
+        default_recorder.adapt_context = None
         default_recorder.context = before.pop("_context")
         for name, value in before.items():
             setattr(default_recorder, name, value)
