@@ -32,6 +32,7 @@ from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOpera
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection, connections, transaction
+from django.db.backends.signals import connection_created
 from django.db.utils import OperationalError
 from django.http import FileResponse, Http404, HttpResponse, StreamingHttpResponse
 from django.template import engines
@@ -609,8 +610,8 @@ def test_concurrent_async_requests_keep_apart(traces):
 
 
 def statements(traces):
-    found = [part["sql"]["sanitized_query"] for part in traces.subsegments if "sql" in part]
-    return [text for text in found if not text.startswith(("PRAGMA", "select sqlite_"))]
+    found = [part["sql"].get("sanitized_query") for part in traces.subsegments if "sql" in part]
+    return [text for text in found if text is not None]  # None: connecting took a while
 
 
 def test_a_statement_is_a_subsegment_of_its_database(get, traces, tmp_path):
@@ -661,6 +662,82 @@ def test_a_statement_inside_another_of_django_s_is_recorded(traces):
         with connection.cursor() as cursor:
             cursor.execute("select 1")
     assert statements(traces) == ["select ?", "select ?"]
+
+
+@pytest.fixture
+def connecting():
+    """Calls a function while Django connects."""
+    receivers = []
+
+    def during(function):
+        def receiver(**extra):
+            function()
+
+        receivers.append(receiver)
+        connection_created.connect(receiver)
+        connection.close()
+
+    yield during
+    for receiver in receivers:
+        connection_created.disconnect(receiver)
+
+
+@pytest.mark.parametrize("libraries", [[], ["sqlite3"]])
+def test_what_django_tells_a_new_connection_is_silent(traces, connecting, libraries):
+    said = []
+
+    def ask():
+        with connection.cursor() as cursor:
+            said.append(cursor.execute("select 1").fetchone())
+
+    xtrace.patch(libraries)
+    connecting(ask)
+    try:
+        with xtrace.in_segment("a"), connection.cursor() as cursor:
+            assert xtrace.recorder._get_current() is xtrace.current_segment()
+            cursor.execute("select 2")
+    finally:
+        xtrace.unpatch("sqlite3")
+    assert said == [(1,)]
+    assert statements(traces) == ["select ?"]
+
+
+def test_who_waits_for_a_connection_sees_it(traces, connecting):
+    def wait():
+        began = time.monotonic()
+        while time.monotonic() - began < 0.001:
+            pass
+
+    connecting(wait)
+    with xtrace.in_segment("a"):
+        connection.ensure_connection()
+    (part,) = traces.subsegments
+    assert (part["name"], part["namespace"]) == ("shop.db", "remote")
+    assert part["metadata"] == {"sql": {"step": "connect"}}
+    assert part["sql"]["database_type"] == "SQLite"
+    assert "sanitized_query" not in part["sql"]
+
+
+def test_what_is_recorded_while_django_connects_has_its_parent(traces, connecting):
+    def secret():
+        with xtrace.in_subsegment("ask for the password"):
+            pass
+
+    connecting(secret)
+    with xtrace.in_segment("a"):
+        connection.ensure_connection()
+    (part,) = traces.segment("a")["subsegments"]
+    assert [below["name"] for below in part["subsegments"]] == ["ask for the password"]
+
+
+def test_a_database_that_is_away_is_seen(traces, tmp_path):
+    connections.settings["default"]["NAME"] = tmp_path / "no such folder" / "away.db"
+    connection.close()
+    with xtrace.in_segment("a"), pytest.raises(OperationalError):
+        connection.ensure_connection()
+    (part,) = traces.subsegments
+    assert (part["name"], part["fault"]) == ("away.db", True)
+    assert part["cause"]["exceptions"][0]["type"] == "OperationalError"
 
 
 def test_an_error_is_a_fault_and_stays_django_s(traces):

@@ -39,6 +39,7 @@ METADATA = "sql"
 """The namespace of what is recorded in metadata: `rows` that a statement gave or changed, the `step`
 of one that takes several, the state of a `pool`."""
 
+CONNECT = "connect"
 POOL_WAIT = "pool wait"
 SHORTEST_WAIT_SECONDS = 0.001
 """Who gets a connection sooner hasn't waited for it."""
@@ -501,6 +502,82 @@ def end_long(call: Subsegment, error: BaseException | None = None, rows: object 
         call.__exit__(None if error is None else type(error), error, None)
 
 
+# -- connecting ----------------------------------------------------------------------------------
+
+
+def trace_connect(
+    patcher: Patcher, owner: Any, name: str, describe: Callable[[Any], Database]
+) -> None:
+    """Replace the method with which a library's connection connects, and sets itself up.
+
+    What it runs meanwhile is silent: no statement that anybody has written. Connecting itself is
+    recorded where it fails, or where the application waits for it.
+    describe: of the connection, asked when it has connected or has failed to.
+    """
+    connect = vars(owner)[name]
+    recorder = _recorder
+
+    @functools.wraps(connect)
+    def traced(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call = _begin_connecting(recorder)
+        if call is None:
+            return connect(self, *args, **kwargs)
+        try:
+            result = connect(self, *args, **kwargs)
+        except BaseException as error:
+            _end_connecting(call, self, describe, error)
+            raise
+        _end_connecting(call, self, describe, None)
+        return result
+
+    patcher.replace(owner, name, traced)
+
+
+def _begin_connecting(recorder: Recorder) -> Statement | None:
+    parent = recorder._get_current()
+    if parent is None or not parent.sampled:
+        return None
+    if parent.end_time is not None and recorder._is_over(parent):
+        return None
+    call = Statement(CONNECT, parent, parent.segment, "remote")
+    call.layer = WHOLE
+    call.sql_begun = None
+    call.__enter__()
+    return call
+
+
+def _end_connecting(
+    call: Statement,
+    connection: Any,
+    describe: Callable[[Any], Database],
+    error: BaseException | None,
+) -> None:
+    try:
+        database = describe(connection)
+        call.name = database.name
+        call._more = {"sql": {**database.block}}
+        put_step(call, CONNECT)
+    except Exception as problem:
+        faults.report("sql", "Where a connection leads isn't recorded", problem)
+    segment = call.segment
+    under = (each for each in [*segment._owner.open, *segment._ended] if each._parent is call)
+    if error is None and next(under, None) is None and dropped(call):
+        call._leave(segment._current)
+    else:
+        call.__exit__(None if error is None else type(error), error, None)
+
+
+def dropped(wait: Subsegment) -> bool:
+    """End a wait without a trace if it was none, and nothing has been sent of it."""
+    opened = wait.segment._owner.open
+    now = wait.segment._base + ids.monotonic_clock()
+    if now - wait.start_time >= SHORTEST_WAIT_SECONDS or opened.get(wait) != OPEN:
+        return False
+    opened.pop(wait, 0)
+    wait.end_time = now
+    return True
+
+
 # -- pools ---------------------------------------------------------------------------------------
 
 
@@ -513,13 +590,7 @@ class PoolWait(Subsegment):
 
     def over(self, error: BaseException | None, pool: Any, state: Callable[[Any], object]) -> None:
         """End it; if it was none, drop it."""
-        segment = self.segment
-        opened = segment._owner.open
-        now = segment._base + ids.monotonic_clock()
-        short = now - self.start_time < SHORTEST_WAIT_SECONDS
-        if error is None and short and opened.get(self) == OPEN:
-            opened.pop(self, 0)
-            self.end_time = now
+        if error is None and dropped(self):
             return
         try:
             self._metadata = {METADATA: {"pool": state(pool)}}

@@ -28,6 +28,7 @@ def patch(patcher: Patcher) -> None:
     """
     patcher.when_imported("django.core.handlers.base", _patch_requests)
     patcher.when_imported("django.db.backends.utils", _patch_statements)
+    patcher.when_imported("django.db.backends.base.base", _patch_connections)
     patcher.when_imported("django.template.base", _patch_templates)
 
 
@@ -41,6 +42,12 @@ def _patch_statements(patcher: Patcher, utils: Any) -> None:
     from ._database import patch
 
     patch(patcher, utils.CursorWrapper)
+
+
+def _patch_connections(patcher: Patcher, base: Any) -> None:
+    from ._database import patch_connections
+
+    patch_connections(patcher, base.BaseDatabaseWrapper)
 
 
 def _patch_templates(patcher: Patcher, base: Any) -> None:

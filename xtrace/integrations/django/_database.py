@@ -14,6 +14,7 @@ from .._sql import (
     on_mysql_server,
     on_postgresql_server,
     on_server,
+    trace_connect,
     traced,
 )
 
@@ -31,6 +32,11 @@ _KINDS = {"microsoft": "Microsoft SQL Server", "oracle": "Oracle"}
 _UNKNOWN = Database("unknown database", "standard", {}, LAYER)
 
 
+def patch_connections(patcher: Patcher, wrapper: Any) -> None:
+    """Replace connect() of Django's connections, which sets them up by statements of Django's own."""
+    trace_connect(patcher, wrapper, "connect", _database_of)
+
+
 def patch(patcher: Patcher, cursor: Any) -> None:
     """Replace the three methods of Django's CursorWrapper that run a statement."""
     for name, kind in (("execute", EXECUTE), ("executemany", PREPARED), ("callproc", CALL)):
@@ -41,7 +47,10 @@ def patch(patcher: Patcher, cursor: Any) -> None:
 
 def _database(cursor: Any) -> Database:
     """What is recorded of a connection's database. Kept with the connection: tests change NAME."""
-    connection = cursor.db
+    return _database_of(cursor.db)
+
+
+def _database_of(connection: Any) -> Database:
     known = connection.__dict__.get("_xtrace_database")
     name = connection.settings_dict["NAME"]
     if known is not None and known[0] is name:
@@ -53,7 +62,8 @@ def _database(cursor: Any) -> Database:
         faults.report("integration:django", "A database isn't described", error)
         database = _UNKNOWN
     database.layer = LAYER
-    connection._xtrace_database = (name, database)
+    if getattr(connection, "connection", None) is not None:  # else it has yet to tell more
+        connection._xtrace_database = (name, database)
     return database
 
 
