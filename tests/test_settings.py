@@ -196,3 +196,25 @@ def test_patterns_are_given_one_by_one_or_with_commas_between_them(given, value)
 def test_what_is_no_pattern_is_an_error(given):
     with pytest.raises(ConfigurationError, match="trace_header_targets"):
         SETTINGS["trace_header_targets"].value(given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "10.0.0.7:80=orders, *.b = pay=ments ,",
+        {"10.0.0.7:80": "orders", " *.b": "pay=ments "},
+        (("10.0.0.7:80", "orders"), ("*.b", "pay=ments")),
+    ],
+)
+def test_peers_are_named_in_a_dict_or_a_text(given):
+    known = (("10.0.0.7:80", "orders"), ("*.b", "pay=ments"))
+    assert SETTINGS["peer_names"].value(given) == known
+    assert SETTINGS["peer_names"].value({}) == SETTINGS["peer_names"].value("") == ()
+
+
+@pytest.mark.parametrize(
+    "given", ["orders", "=orders", "10.*=", {"10.*": ""}, {1: "a"}, None, 1, ["a=b"]]
+)
+def test_what_names_no_peer_is_an_error(given):
+    with pytest.raises(ConfigurationError, match="peer_names is .*Write names by host"):
+        SETTINGS["peer_names"].value(given)

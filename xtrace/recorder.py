@@ -58,6 +58,7 @@ _PLAIN = (
     "link_messages",
     "log_groups",
     "max_trace_back",
+    "peer_names",
     "redact",
     "sampling",
     "service",
@@ -109,6 +110,7 @@ class Recorder:
         "naming",
         "open",
         "origin",
+        "peer_names",
         "redact",
         "sampler",
         "sampling",
@@ -132,6 +134,7 @@ class Recorder:
     link_messages: bool
     log_groups: tuple[str, ...]
     max_trace_back: int
+    peer_names: tuple[tuple[str, str], ...]
     redact: bool
     sampling: bool
     service: str | None

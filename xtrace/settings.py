@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         link_messages: bool
         trace_header_targets: Sequence[str] | str
         excluded_urls: Sequence[str] | str
+        peer_names: Mapping[str, str] | str
 
 
 LOG_ERROR = "LOG_ERROR"
@@ -172,6 +173,22 @@ def _patterns(setting: Setting, value: Any) -> tuple[str, ...]:
     if is_list and all(isinstance(part, str) for part in parts):
         return tuple(part.strip() for part in parts if part.strip())
     raise setting.wrong(value, "Write patterns: ['*.example.com'], or in one text with commas.")
+
+
+def _peer_names(setting: Setting, value: Any) -> tuple[tuple[str, str], ...]:
+    """Patterns of hosts and their names: a dict or, as in the environment, 'host=name,host=name'."""
+    try:
+        if isinstance(value, str):
+            pairs = [part.partition("=")[::2] for part in value.split(",") if part.strip()]
+        else:
+            pairs = [*dict(value).items()]
+    except (TypeError, ValueError):
+        pairs = [("", "")]
+    if all(isinstance(word, str) and word.strip() for pair in pairs for word in pair):
+        return tuple((pattern.strip(), name.strip()) for pattern, name in pairs)
+    raise setting.wrong(
+        value, "Write names by host: {'10.0.0.7:8080': 'orders'}, or '10.0.0.7:8080=orders,...'."
+    )
 
 
 def _log_groups(setting: Setting, value: Any) -> tuple[str, ...]:
@@ -394,6 +411,16 @@ SETTINGS: dict[str, Setting] = {
             "'localhost:9200'), or of host and path ('*/health').",
             _patterns,
             "XTRACE_EXCLUDED_URLS",
+        ),
+        Setting(
+            "peer_names",
+            (),
+            "Names of the services that are called, by patterns of their hosts: "
+            "{'10.0.0.7:8080': 'orders', '*.pay.internal': 'payments'} (in the environment: "
+            "10.0.0.7:8080=orders,*.pay.internal=payments). The first that fits counts; other "
+            "calls have the host's name.",
+            _peer_names,
+            "XTRACE_PEER_NAMES",
         ),
     )
 }

@@ -96,6 +96,7 @@ def outgoing(
             origin is None
             or origin.targets is not recorder.trace_header_targets
             or origin.excluded is not recorder.excluded_urls
+            or origin.peers is not recorder.peer_names
         ):
             origin = _look_at(key, url)
         if origin.is_excluded or (origin.paths and origin.excludes(url)):
@@ -107,7 +108,7 @@ def outgoing(
                 _write(headers, parent, origin)
             return None
         segment = parent.segment
-        call = Call(origin.host, parent, segment, "remote")
+        call = Call(origin.name, parent, segment, "remote")
         call.layer = layer
         call.inner = inner
         call.owner = owner
@@ -429,7 +430,8 @@ _KEPT_ORIGINS = 1024
 class _Origin:
     """What is known of a scheme, host and port, under the settings of a moment.
 
-    host: the name of calls there. key: how their URLs begin, and base: as they are recorded.
+    host: without the port. name: of calls there. key: how their URLs begin, and base: as they are
+    recorded.
     is_plain: False if this is no usual origin; base is the whole URL then.
     """
 
@@ -441,8 +443,10 @@ class _Origin:
         "is_excluded",
         "is_plain",
         "key",
+        "name",
         "netloc",
         "paths",
+        "peers",
         "targets",
     )
 
@@ -462,6 +466,8 @@ class _Origin:
         self.key = key
         self.targets = recorder.trace_header_targets
         self.excluded = recorder.excluded_urls
+        self.peers = recorder.peer_names
+        self.name = next((name for pattern, name in self.peers if self._is(pattern)), self.host)
         self.gets_header = any(self._is(pattern) for pattern in self.targets)
         self.is_excluded = any(self._is(pattern) for pattern in self.excluded)
         self.paths = [wildcard(p).fullmatch for p in self.excluded if "/" in p]
@@ -492,6 +498,7 @@ def _origin(url: str) -> _Origin:
         found is None
         or found.targets is not recorder.trace_header_targets
         or found.excluded is not recorder.excluded_urls
+        or found.peers is not recorder.peer_names
     ):
         found = _look_at(key, url)
     return found

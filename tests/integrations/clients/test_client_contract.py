@@ -460,6 +460,20 @@ def test_other_calls_are_not_excluded(client, server, traces, monkeypatch):
     assert len(server.trace_headers) == 1
 
 
+@pytest.mark.parametrize("pattern", ["{netloc}", "127.*"])
+def test_a_call_is_named_by_what_is_known_of_its_host(client, server, traces, monkeypatch, pattern):
+    netloc = server.url.partition("//")[2]
+    named = {"example.com": "nobody", pattern.format(netloc=netloc): "orders", "*": "too late"}
+    configured(monkeypatch, peer_names=named)
+    with xtrace.in_segment("a"):
+        client.get(f"{server.url}/status/200")
+        configured(monkeypatch, peer_names={})
+        client.get(f"{server.url}/status/200")
+    first, second = traces.subsegments
+    assert (first["name"], second["name"]) == ("orders", HOST)
+    assert first["http"]["request"]["url"] == f"{server.url}/status/200"
+
+
 # -- patching ----------------------------------------------------------------------------------------
 
 
