@@ -42,7 +42,28 @@ def documents():
         {"id": "f" * 16, "name": "job", "start_time": NOW + 0.45, "in_progress": True}
     )
     prices["fault"] = True
-    prices["cause"] = {"exceptions": [{"id": "e", "type": "ValueError", "message": "no price"}]}
+    prices["cause"] = {
+        "exceptions": [
+            {
+                "id": "e",
+                "type": "ValueError",
+                "message": "no price",
+                "cause": "f",
+                "stack": [{"path": "/srv/prices/app.py", "line": 12, "label": "price"}],
+            },
+            {"id": "f", "type": "KeyError", "message": "17 " * 60},
+        ]
+    }
+    prices["subsegments"] = [
+        {
+            "id": f"{n:08x}cafecafe",
+            "name": "cache",
+            "start_time": NOW + 0.2,
+            "end_time": NOW + 0.21,
+            "cause": {"exceptions": [{"id": f"c{n}", "type": "Timeout", "message": f"{n % 5}"}]},
+        }
+        for n in range(8)
+    ]
     return [*made, json.dumps(shop), json.dumps(prices)]
 
 
@@ -107,6 +128,23 @@ def test_rows_that_are_alike_are_one_and_what_goes_on_has_an_open_end(source, wi
     whole = lines_of(said(capsys, "show", trace_id(11), "--whole", *source), width)
     assert sum("redis" in line for line in whole) == 12
     assert any("carts (inferred)" in line and "░" in line for line in whole)
+
+
+def test_exceptions_stand_below_what_failed(source, width, capsys):
+    lines = lines_of(said(capsys, "show", trace_id(11), *source), width)
+    place = next(n for n, line in enumerate(lines) if "ValueError" in line)
+    assert lines[place - 1].endswith("✖")
+    assert lines[place].strip() == "ValueError: no price"
+    assert lines[place + 1].strip() == "at price prices/app.py:12"
+    assert lines[place + 2].strip().startswith("caused by KeyError: 17 17")
+    assert lines[place + 3].strip().startswith("17 17")
+    (cache,) = (n for n, line in enumerate(lines) if "cache × 8" in line)
+    assert [line.strip() for line in lines[cache + 1 : cache + 5]] == [
+        *("Timeout: 0 × 2", "Timeout: 1 × 2", "Timeout: 2 × 2"),
+        "… 2 more exceptions; --whole",
+    ]
+    whole = said(capsys, "show", trace_id(11), "--whole", *source)
+    assert whole.count("Timeout: ") == 8
 
 
 def test_what_the_response_waited_for_is_marked(source, capsys):
@@ -194,7 +232,7 @@ def test_two_traces_side_by_side(source, width, capsys):
     assert lines[0].startswith(f"A {trace_id(3)}")
     assert lines[1].startswith(f"B {trace_id(11)}")
     assert any("+ redis × 12" in line for line in lines)
-    assert lines[-1] == "0 rows only in A, 13 only in B"
+    assert lines[-1] == "0 rows only in A, 21 only in B"
     (row,) = (line for line in lines if "GetItem" in line)
     assert row.split()[-5:] == ["50.0", "ms", "50.0", "ms", "0"]
 

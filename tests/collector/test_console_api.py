@@ -301,10 +301,18 @@ def test_a_trace_is_told_as_rows(client):
     assert told["gaps"]["rows"] == [[1, 2, 0.05, 0.05]]
     assert sum(row[2] for row in told["critical_path"]["rows"]) == pytest.approx(0.5)
     assert told["links"] == {"before": [], "after": []}
+    columns = told["exceptions"]["columns"]
+    exceptions = [dict(zip(columns, row, strict=True)) for row in told["exceptions"]["rows"]]
+    assert [(each["row"], each["type"], each["behind"]) for each in exceptions] == [
+        (2, "LookupError", False),
+        (2, "KeyError", True),
+    ]
+    assert [frame["label"] for frame in exceptions[0]["frames"]] == ["get", "price"]
     cut = client.get(f"/traces/{trace_id(900)}", limit=2)
     assert (len(cut["rows"]), cut["total"], cut["cut"]) == (2, 7, 5)
     assert cut["warnings"][-1]["code"] == "row_limit"
     assert all(max(row[:1]) < 2 for row in cut["critical_path"]["rows"])
+    assert cut["exceptions"]["rows"] == []
 
 
 def test_what_stands_behind_a_row(client):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.collector.strategies import NOON, TRACE_ID, arrivals, odd_documents, traces
 from xtrace.collector import timeline
+from xtrace.collector.details import MAX_TOLD, MAX_TOLD_CHARS, told_exceptions
 from xtrace.collector.documents import entities_of
 from xtrace.collector.ingest import Document, documents
 from xtrace.collector.timeline import (
@@ -309,6 +310,7 @@ def test_nothing_in_a_document_breaks_the_rows(contents):
     found = [each.content for data in contents for each in documents_in(data)]
     told = rows_of(*found)
     told.gaps(), told.critical_path(), told.warnings(), told.statistics()
+    told_exceptions(told, len(told.rows))
     pairs(told, told)
 
 
@@ -392,3 +394,43 @@ def test_a_trace_of_ten_thousand_rows_and_one_of_a_thousand_levels():
     assert told.rows[-1].depth == 1000
     assert len(told.critical_path()) == 3
     assert timeline.by_id(told.rows) == {"a" * 16: 0, "c" * 16: 1}
+
+
+# -- exceptions ------------------------------------------------------------------------------------
+
+
+def raised(id, type="Broken", **members):
+    return {"id": id, "type": type, "message": "it is", **members}
+
+
+def test_an_exception_is_told_once_and_where_it_was_raised():
+    told = rows_of(
+        segment(
+            "a", 0, 4, cause={"exceptions": [raised("x", cause="y"), raised("z")]},
+            subsegments=[
+                entity("b", 1, 2, cause={"exceptions": [raised("x", cause="y"), raised("y")]}),
+                entity("c", 2, 3, cause="x"),
+            ],
+        )
+    )  # fmt: skip
+    found, more = told_exceptions(told, 3)
+    assert ([each[:4] for each in found], more) == (
+        [
+            [0, "Broken", "it is", False],
+            [1, "Broken", "it is", False],
+            [1, "Broken", "it is", True],
+        ],
+        0,
+    )
+    assert len(told_exceptions(told, 1)[0]) == 2  # the others are cut
+
+
+def test_what_is_told_of_exceptions_has_an_end_and_a_frame_of_the_application():
+    stack = [{"path": f"/v/site-packages/{n}.py", "line": n, "label": "f"} for n in range(9)]
+    stack.append({"path": "/srv/shop/app.py", "line": 10, "label": "buy"})
+    exceptions = [raised(str(n), stack=stack) for n in range(MAX_TOLD + 7)]
+    exceptions[0]["message"] = "long" * 1000
+    found, more = told_exceptions(rows_of(segment("a", 0, 4, cause={"exceptions": exceptions})), 9)
+    assert (len(found), more) == (MAX_TOLD, 7)
+    assert [frame["line"] for frame in found[0][4]] == [0, 1, 10]
+    assert len(found[0][2]) == MAX_TOLD_CHARS

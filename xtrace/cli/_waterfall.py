@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from rich.text import Text
@@ -25,6 +26,11 @@ FOLD_FROM = 6
 """Rows of the same name next to each other, without any below, are told as one from so many on."""
 
 
+MAX_FAILURES = 3
+MAX_MESSAGE_LINES = 3
+"""What is told of the exceptions of one row, without --whole; of a message."""
+
+
 def print_trace(told: dict[str, Any], critical: bool = False, whole: bool = False) -> None:
     """Print a trace, as GET /api/v1/traces/TRACE_ID tells it.
 
@@ -35,15 +41,16 @@ def print_trace(told: dict[str, Any], critical: bool = False, whole: bool = Fals
     for line in _head(told, width):
         _print.line(console, line)
     lines = _lines(told, whole)
+    failures = _failures(told)
     indent = min(2, max(1, int(width * NAMES_SHARE * MOST_INDENT_SHARE) // _deepest(lines)))
-    labels = [_label(told, row, indent, count) for row, count in lines]
+    labels = [_label(told, row, indent, len(places)) for row, places in lines]
     names = min(int(width * NAMES_SHARE), max((each.cell_len for each in labels), default=0))
     bars = max(10, width - names - TIME_CHARS - STATUS_CHARS - 4)
     low = min((row["start"] for row, _ in lines), default=0.0)
     high = max((row["start"] + (row["duration"] or 0.0) for row, _ in lines), default=0.0)
     high = max(high, told["duration"])
     waited = _waited(told) if critical else set()
-    for label, (row, _) in zip(labels, lines, strict=True):
+    for label, (row, places) in zip(labels, lines, strict=True):
         label.truncate(names, overflow="ellipsis", pad=True)
         state = next((name for flag, name in FAILED if row["flags"] & flag), None)
         line = Text(no_wrap=True, overflow="crop")
@@ -56,10 +63,17 @@ def print_trace(told: dict[str, Any], critical: bool = False, whole: bool = Fals
         elif row["place"] in waited:
             line.append(" *", "bold")
         _print.line(console, line)
+        margin = " " * (indent * (row["depth"] + 1))
+        room = width - len(margin)
+        for said, wraps in _told_failures([failures.get(place, []) for place in places], whole):
+            for part in said.wrap(console, room)[:MAX_MESSAGE_LINES] if wraps else [said]:
+                _print.line(console, Text(margin).append_text(part))
     if told["cut"]:
         console.print(
             f"… {told['cut']} more rows; --limit {told['total']} shows them", style="yellow"
         )
+    if told["exceptions"]["cut"]:
+        console.print(f"… {told['exceptions']['cut']} more exceptions", style="yellow")
     for warning in told["warnings"]:
         if warning["code"] != "row_limit":
             console.print(Text(f"! {_print.clean(warning['text'])}", "yellow"))
@@ -95,27 +109,68 @@ def _head(told: dict[str, Any], width: int) -> list[Text]:
     return lines
 
 
-def _lines(told: dict[str, Any], whole: bool) -> list[tuple[dict[str, Any], int]]:
-    """The rows to print, each with how many it stands for."""
+def _failures(told: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
+    """The exceptions of each row that has any."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for each in told["exceptions"]["rows"]:
+        exception = dict(zip(told["exceptions"]["columns"], each, strict=True))
+        found.setdefault(exception["row"], []).append(exception)
+    return found
+
+
+def _told_failures(of_rows: list[list[dict[str, Any]]], whole: bool) -> list[tuple[Text, bool]]:
+    """What is told below a line of the exceptions of the rows that it stands for, the same ones once;
+    and whether it may go over several lines.
+    """
+    counts: dict[tuple[bool, str, str, str], int] = {}
+    for each in (each for exceptions in of_rows for each in exceptions):
+        places = " < ".join(_print.clean(_place(frame)) for frame in each["frames"])
+        said = (each["behind"], _print.clean(each["type"]), _print.clean(each["message"]), places)
+        counts[said] = counts.get(said, 0) + 1
+    lines: list[tuple[Text, bool]] = []
+    for place, ((behind, type, message, places), count) in enumerate(counts.items()):
+        if place == MAX_FAILURES and not whole:
+            lines.append((Text(f"… {len(counts) - place} more exceptions; --whole", "dim"), False))
+            break
+        line = Text("caused by " if behind else "")
+        line.append(type or "exception", "bold red")
+        line.append(f": {message}" if message else "", "red")
+        line.append(f" × {count}" if count > 1 else "", "bold")
+        lines.append((line, True))
+        if places:
+            lines.append((Text(f"  at {places}", "dim"), False))
+    return lines
+
+
+def _place(frame: dict[str, Any]) -> str:
+    """A place in code, in short."""
+    short = "/".join(re.split(r"[/\\]", frame["path"])[-2:])
+    where = f"{short}:{frame['line']}" if short else ""
+    return " ".join(word for word in (frame["label"], where) if word)
+
+
+def _lines(told: dict[str, Any], whole: bool) -> list[tuple[dict[str, Any], list[int]]]:
+    """The rows to print, each with the places of those that it stands for."""
     found = []
     for place, each in enumerate(told["rows"]):
         row = dict(zip(told["columns"], each, strict=True))
         row["place"] = place
         found.append(row)
     if whole:
-        return [(row, 1) for row in found]
+        return [(row, [row["place"]]) for row in found]
     # What a service that sent nothing did is told by its caller's row already.
     found = [row for row in found if row["kind"] != INFERRED]
-    lines: list[tuple[dict[str, Any], int]] = []
+    lines: list[tuple[dict[str, Any], list[int]]] = []
     place = 0
     while place < len(found):
         end = place + 1
         while end < len(found) and _is_same(found, place, end):
             end += 1
         if end - place >= FOLD_FROM:
-            lines.append((_folded(found[place:end]), end - place))
+            same = found[place:end]
+            lines.append((_folded(same), [row["place"] for row in same]))
         else:
-            lines += [(row, 1) for row in found[place:end]]
+            lines += [(row, [row["place"]]) for row in found[place:end]]
         place = end
     return lines
 
@@ -141,7 +196,7 @@ def _folded(same: list[dict[str, Any]]) -> dict[str, Any]:
     return {**same[0], "start": start, "duration": duration, "flags": flags, "label": None}
 
 
-def _deepest(lines: list[tuple[dict[str, Any], int]]) -> int:
+def _deepest(lines: list[tuple[dict[str, Any], list[int]]]) -> int:
     return max((row["depth"] for row, _ in lines), default=0) or 1
 
 

@@ -8,12 +8,15 @@ import sqlparse
 
 from .causes import own_exceptions
 from .documents import entities_of, number, text
-from .failures import frames, is_own
+from .failures import frames, is_own, own_frame
+from .timeline import INFERRED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .failures import Frame
+    from .timeline import Timeline
     from .trace import Trace
 
 MAX_FORMATTED_CHARS = 20_000
@@ -68,6 +71,51 @@ def _told(trace: Trace, id: str) -> list[dict[str, Any]]:
         found.append(known.pop(wanted))
         wanted = found[-1].get("cause")
     return found
+
+
+MAX_TOLD = 200
+MAX_TOLD_FRAMES = 3
+MAX_TOLD_CHARS = 500
+
+
+def told_exceptions(timeline: Timeline, rows: int) -> tuple[list[list[Any]], int]:
+    """The exceptions of a trace where it tells them: row, type, message, whether it is the cause of one
+    of the same row, a few frames, the innermost first; and how many more there are.
+
+    rows: how many rows are looked at. One that several rows tell is the last one's: it was raised there.
+    """
+    telling: list[tuple[int, list[dict[str, Any]]]] = []
+    met: set[str] = set()
+    for place in range(min(rows, len(timeline.entities)) - 1, -1, -1):
+        if timeline.rows[place].kind == INFERRED:
+            continue  # of what was called and sent nothing, its caller tells the same
+        new = []
+        for each in own_exceptions(timeline.entities[place].get("cause")):
+            id = each.get("id")
+            if id.__class__ is not str:
+                new.append(each)
+            elif id not in met:
+                met.add(id)
+                new.append(each)
+        if new:
+            telling.append((place, new))
+    found: list[list[Any]] = []
+    for place, exceptions in reversed(telling):
+        behind = {each["cause"] for each in exceptions if each.get("cause").__class__ is str}
+        for each in exceptions[: MAX_TOLD - len(found)]:
+            told = [(text(each.get(name)) or "")[:MAX_TOLD_CHARS] for name in ("type", "message")]
+            id = each.get("id")
+            found.append([place, *told, id.__class__ is str and id in behind, _few(frames(each))])
+    return found, sum(len(exceptions) for _, exceptions in telling) - len(found)
+
+
+def _few(stack: list[Frame]) -> list[dict[str, Any]]:
+    """The innermost frames, among them one of the application's own code, if there is any."""
+    few = stack[:MAX_TOLD_FRAMES]
+    own = own_frame(stack)
+    if own is not None and own not in few and is_own(own.path):
+        few[-1] = own
+    return [{**frame._asdict(), "own": is_own(frame.path)} for frame in few]
 
 
 # -- what it did -------------------------------------------------------------------------------

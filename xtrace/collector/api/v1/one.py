@@ -38,6 +38,7 @@ ROW_COLUMNS = (
     "http_status",
     "self",
 )
+EXCEPTION_COLUMNS = ("row", "type", "message", "behind", "frames")
 _HEAD = (
     *("start", "response_time", "duration", "status", "partial", "http_status", "method", "url"),
     *("service", "type", "user", "client_ip"),
@@ -54,6 +55,7 @@ def trace(console: Console, asked: Asked) -> dict[str, Any]:
     rows = timeline.rows[:limit]
     cut = len(timeline.rows) - len(rows)
     shown = len(rows)
+    exceptions, more_exceptions = details.told_exceptions(timeline, shown)
     warnings = [each._asdict() for each in timeline.warnings()]
     if cut:
         said = f"{cut} of {len(timeline.rows)} rows are left out."
@@ -78,6 +80,11 @@ def trace(console: Console, asked: Asked) -> dict[str, Any]:
         "critical_path": {
             "columns": ["row", "start", "duration"],
             "rows": [list(each) for each in timeline.critical_path() if each.row < shown],
+        },
+        "exceptions": {
+            "columns": EXCEPTION_COLUMNS,
+            "rows": exceptions,
+            "cut": more_exceptions,
         },
         "links": _links(console, found, timeline),
         "warnings": warnings,
