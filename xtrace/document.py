@@ -102,7 +102,7 @@ def describe(batch: list[Entity], ledger: Ledger) -> dict[Entity, dict[str, Any]
         annotations = entity._annotations
         metadata = entity._metadata
         checked = entity._checked
-        end_time = entity.end_time
+        end_time = entity._stop
         if checked and annotations and metadata and end_time is not None:
             # The same as below for what most entities with content are. One literal with all the
             # keys makes the dict large enough at once.

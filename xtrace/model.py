@@ -139,7 +139,7 @@ class Entity:
         "_metadata",
         "_more",
         "_parent",
-        "end_time",
+        "_stop",
         "id",
         "name",
         "start_time",
@@ -149,6 +149,8 @@ class Entity:
     id: str
     start_time: float
     end_time: float | None
+    _stop: float | None
+    """end_time, as xtrace itself reads it: subclasses may show another one."""
     _annotations: dict[str, Any]
     _metadata: dict[str, dict[str, Any]]
     _checked: bool
@@ -185,7 +187,7 @@ class Entity:
     @property
     def in_progress(self) -> bool:
         """Whether the entity hasn't ended."""
-        return self.end_time is None
+        return self._stop is None
 
     @property
     def subsegments(self) -> list[Subsegment]:
@@ -201,7 +203,7 @@ class Entity:
         characters, a number or a boolean; others are turned into text.
         X-Ray indexes 50 of a trace; the rest of a segment's goes to its metadata.
         """
-        if self.end_time is not None:
+        if self._stop is not None:
             self._too_late("put_annotation")
             return
         kind = value.__class__
@@ -225,7 +227,7 @@ class Entity:
         The value is read when the entity is sent; what isn't JSON is turned into text.
         namespace: groups keys; names starting with "AWS." are reserved.
         """
-        if self.end_time is not None:
+        if self._stop is not None:
             self._too_late("put_metadata")
             return
         try:
@@ -246,7 +248,7 @@ class Entity:
         """
         if value is None:
             return
-        if self.end_time is not None:
+        if self._stop is not None:
             self._too_late("put_http_meta")
             return
         if key in _REQUEST_KEYS:
@@ -294,7 +296,7 @@ class Entity:
         innermost and referred to by its id in the others.
         remote: it was raised by a called service. fault=False: leave the flags alone.
         """
-        if self.end_time is not None:
+        if self._stop is not None:
             self._too_late("add_exception")
             return
         if fault:
@@ -314,7 +316,7 @@ class Entity:
 
     def _replace(self, field: str, value: Mapping[str, object]) -> None:
         self._checked = False
-        if self.end_time is not None:
+        if self._stop is not None:
             self._too_late(f"set_{field}")
         elif isinstance(value, dict):
             self._fields[field] = value
@@ -450,7 +452,7 @@ class Entity:
         cause.is_failure) leaves the flags alone and adds the annotation "cancelled" with its
         type's name. A generator closed early (GeneratorExit) isn't even that.
         """
-        if self.end_time is not None:
+        if self._stop is not None:
             return
         if cause.is_failure(error):
             self.add_exception(error)
@@ -459,16 +461,16 @@ class Entity:
 
     def _may_end(self, owner: Owner) -> bool:
         """Whether an entity that isn't listed as open may be ended all the same."""
-        if self.end_time is None:
+        if self._stop is None:
             return owner.was_forgotten(self)
-        if self.end_time != INHERITED:
+        if self._stop != INHERITED:
             owner.too_late(self, "close")
         return False
 
     def _set_end_time(self, end_time: object) -> None:
         """Take the end time that a caller gave, if it can be one."""
         if isinstance(end_time, (int, float)) and self.start_time <= end_time < LATEST:
-            self.end_time = float(end_time)
+            self._stop = float(end_time)
         else:
             faults.log(
                 "warning",
@@ -490,7 +492,7 @@ class Entity:
         """
         ancestor = self._parent
         while ancestor is not None:
-            ended = ancestor.end_time
+            ended = ancestor._stop
             if ended is None or ended <= self.start_time:
                 return ancestor
             ancestor = ancestor._parent
@@ -510,9 +512,12 @@ class Entity:
         self.segment._owner.too_late(self, call)
 
     def __repr__(self) -> str:
-        state = "open" if self.end_time is None else "ended"
+        state = "open" if self._stop is None else "ended"
         return f"<{type(self).__name__} {self.name!r} {self.id} {state}>"
 
+
+# The same slot under its public name: a property would take longer to read.
+Entity.end_time = Entity._stop  # type: ignore[misc]
 
 INHERITED = -1.0
 """end_time of an entity that was open when the process forked: the parent process will send it."""
@@ -556,7 +561,7 @@ class Segment(Entity):
         self.name = name
         self.id = ids.random_bits(64).to_bytes(8, "big").hex()  # ids.segment_id()
         self.start_time = 0.0
-        self.end_time = None
+        self._stop = None
         self.header = header
         self._trace_id = trace_id
         self._caller_id = parent_id
@@ -598,7 +603,7 @@ class Segment(Entity):
 
     def set_user(self, user: str) -> None:
         """Say for whom the request is: an id of at most 250 characters, searchable."""
-        if self.end_time is not None:
+        if self._stop is not None:
             self._too_late("set_user")
         else:
             self._fields["user"] = user
@@ -612,7 +617,7 @@ class Segment(Entity):
         self, trace_id: str, id: str, attributes: Mapping[str, object] | None = None
     ) -> None:
         """Link to an entity of another trace, such as the producer of a message."""
-        if self.end_time is not None:
+        if self._stop is not None:
             self._too_late("add_link")
             return
         link: dict[str, object] = {"trace_id": trace_id, "id": id}
@@ -653,7 +658,7 @@ class Segment(Entity):
             opened[self] = OPEN
             if len(opened) > MAX_OPEN:
                 self._owner.too_many_open()
-        elif self.end_time is not None:
+        elif self._stop is not None:
             return self
         current.set(self)
         return self
@@ -677,7 +682,7 @@ class Segment(Entity):
         owner = self._owner
         if not owner.open.pop(self, 0) and not self._may_end(owner):
             return
-        self.end_time = self._base + ids.monotonic_clock()
+        self._stop = self._base + ids.monotonic_clock()
         if end_time is not None:
             self._set_end_time(end_time)
         current = self._current
@@ -761,7 +766,7 @@ class Subsegment(Entity):
         self.id = ids.random_bits(64).to_bytes(8, "big").hex()  # ids.segment_id()
         self.namespace = namespace
         self.start_time = 0.0
-        self.end_time = None
+        self._stop = None
         self._parent = parent
         self.segment = segment
         self._annotations = {}
@@ -777,7 +782,7 @@ class Subsegment(Entity):
 
     def add_precursor(self, id: str) -> None:
         """Name an earlier sibling that had to finish before this one could start."""
-        if self.end_time is not None:
+        if self._stop is not None:
             self._too_late("add_precursor")
         else:
             self._fields.setdefault("precursor_ids", []).append(id)
@@ -801,7 +806,7 @@ class Subsegment(Entity):
             opened[self] = OPEN
             if len(opened) > MAX_OPEN:
                 segment._owner.too_many_open()
-        elif self.end_time is not None:
+        elif self._stop is not None:
             return self
         segment._current.set(self)
         return self
@@ -826,12 +831,12 @@ class Subsegment(Entity):
         owner = segment._owner
         if not owner.open.pop(self, 0) and not self._may_end(owner):
             return
-        self.end_time = segment._base + ids.monotonic_clock()
+        self._stop = segment._base + ids.monotonic_clock()
         if end_time is not None:
             self._set_end_time(end_time)
         current = segment._current
         parent = self._parent
-        if current.get() is self and parent is not None and parent.end_time is None:
+        if current.get() is self and parent is not None and parent._stop is None:
             current.set(parent)  # as it nearly always is
         else:
             self._leave(current)
@@ -842,7 +847,7 @@ class Subsegment(Entity):
         held = len(ended)
         if (
             held > owner.streaming_threshold
-            or segment.end_time is not None
+            or segment._stop is not None
             or (not held & _WEIGHING and segment._holds_too_much())
         ):
             owner.stream_subsegments(segment)

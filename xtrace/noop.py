@@ -33,7 +33,7 @@ class _Unrecorded(Entity):
     __slots__ = ()
 
     sampled = False
-    end_time = None
+    _stop = end_time = None
 
     def __bool__(self) -> bool:
         return False

@@ -346,7 +346,7 @@ class Recorder:
     ) -> Segment:
         """Begin a segment and make it current, until end_segment(). Arguments as in in_segment()."""
         outer = self._get_current()
-        if outer is not None and outer.sampled and outer.segment.end_time is None and self.in_use:
+        if outer is not None and outer.sampled and outer.segment._stop is None and self.in_use:
             faults.log(
                 "warning",
                 f"A segment begins inside {outer.segment.name!r}, which hasn't ended; "
@@ -409,7 +409,7 @@ class Recorder:
         if parent is not None:
             if not parent.sampled:
                 return NO_SUBSEGMENT
-            if parent.end_time is None or not self._is_over(parent):
+            if parent._stop is None or not self._is_over(parent):
                 return self.subsegment_class(name, parent, parent.segment, namespace)
         if self.enabled:
             self._context.missing(f"in_subsegment({name!r})")
@@ -424,7 +424,7 @@ class Recorder:
         parent = self._get_current()
         if parent is None or not parent.sampled:
             return NO_SUBSEGMENT
-        if parent.end_time is not None and self._is_over(parent):
+        if parent._stop is not None and self._is_over(parent):
             return NO_SUBSEGMENT
         return self.subsegment_class(name, parent, parent.segment, namespace)
 
@@ -432,10 +432,10 @@ class Recorder:
         """Whether the current entity, which has ended, did so too long ago; then nothing is current
         from now on.
         """
-        if entity.end_time == INHERITED:  # the parent process ends it, nobody here knows when
+        if entity._stop == INHERITED:  # the parent process ends it, nobody here knows when
             return False
         now = entity.segment._base + ids.monotonic_clock()
-        if now - (entity.end_time or now) < AFTERMATH_SECONDS:
+        if now - (entity._stop or now) < AFTERMATH_SECONDS:
             return False
         self._context.set(None)
         return True
@@ -617,7 +617,7 @@ class Recorder:
 
         Called by a subsegment when it ends and the segment holds a lot, or has ended itself.
         """
-        if self.streaming is not None and segment.end_time is None:
+        if self.streaming is not None and segment._stop is None:
             with faults.absorb("streaming"):
                 if not self.streaming.is_eligible(segment):
                     return
@@ -765,7 +765,7 @@ class Recorder:
 
     def _send_open(self, segment_too: bool) -> None:
         self.show(
-            [each for each in list(self.open) if segment_too or each.segment.end_time is not None]
+            [each for each in list(self.open) if segment_too or each.segment._stop is not None]
         )
 
     def show(self, entities: Iterable[Entity]) -> None:
@@ -804,7 +804,7 @@ class Recorder:
         """Called in a forked child: what was open stays the parent's to send."""
         self._lock = Lock()
         for entity in list(self.open):
-            entity.end_time = INHERITED
+            entity._stop = INHERITED
             entity.segment._ended.clear()
         self.open.clear()
         self._forgotten = WeakSet()

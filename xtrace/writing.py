@@ -102,7 +102,7 @@ def _document(entity: Entity, text: str) -> bytes | None:
 def _text(entity: Entity, ledger: Ledger) -> str:
     """The fields of an entity, but for the last brace."""
     try:
-        start, end = entity.start_time, entity.end_time
+        start, end = entity.start_time, entity._stop
         if not entity._checked or end is None or not _EARLIEST <= start <= end < LATEST:
             return _any_text(entity, ledger)
         # Ten digits and six: as ints they are printed in half of the time that a float takes.

@@ -215,7 +215,7 @@ def _is_closed(entity: Entity, segment: Segment) -> bool:
     parent = entity._parent
     while parent is not None and parent is not segment:
         entity, parent = parent, parent._parent
-    return entity.end_time is not None
+    return entity._stop is not None
 
 
 def _refusing(call: str) -> Callable[..., None]:

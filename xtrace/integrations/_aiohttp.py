@@ -153,7 +153,7 @@ class _Exchange:
         segment = self._segment
         error = self.error
         try:
-            if segment.end_time is None:
+            if segment._stop is None:
                 self._describe(task)
         except Exception as fault:
             faults.report("aiohttp", "A response isn't described", fault)

@@ -300,7 +300,7 @@ class _Response:
     def _end(self, error: BaseException | None) -> None:
         self.ended = True
         segment = self._segment
-        if segment.end_time is not None:  # the application has ended it
+        if segment._stop is not None:  # the application has ended it
             return
         try:
             if self._status:

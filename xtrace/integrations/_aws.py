@@ -79,9 +79,9 @@ def begin(
     try:
         if not parent.sampled:
             return None
-        if parent.__class__ is Call and parent.inner & AWS and parent.end_time is None:
+        if parent.__class__ is Call and parent.inner & AWS and parent._stop is None:
             return None
-        if parent.end_time is not None and recorder._is_over(parent):
+        if parent._stop is not None and recorder._is_over(parent):
             return None
         try:
             service = client._xtrace

@@ -85,7 +85,7 @@ def outgoing(
         parent = recorder._get_current()
         if parent is None:
             return None
-        if parent.__class__ is Call and parent.inner & layer and parent.end_time is None:
+        if parent.__class__ is Call and parent.inner & layer and parent._stop is None:
             return None
         if _abandoned:
             _end_abandoned()
@@ -182,7 +182,7 @@ def propagate(url: str, headers: MutableMapping[str, str]) -> None:
 def current_call(layer: int) -> Call | None:
     """The call that is current and open, if it was made with this library."""
     entity = recorder._get_current()
-    if entity.__class__ is Call and entity.layer == layer and entity.end_time is None:
+    if entity.__class__ is Call and entity.layer == layer and entity._stop is None:
         return entity
     return None
 
@@ -190,7 +190,7 @@ def current_call(layer: int) -> Call | None:
 def is_inner(layer: int) -> bool:
     """Whether a library is used by another one, whose call it is."""
     entity = recorder._get_current()
-    return entity.__class__ is Call and bool(entity.inner & layer) and entity.end_time is None
+    return entity.__class__ is Call and bool(entity.inner & layer) and entity._stop is None
 
 
 def _write(headers: MutableMapping[str, str], entity: Entity, origin: _Origin) -> None:

@@ -52,9 +52,9 @@ def sending(
         parent = recorder._get_current()
         if parent is None:
             return None
-        if parent.__class__ is Call and parent.inner & QUEUE and parent.end_time is None:
+        if parent.__class__ is Call and parent.inner & QUEUE and parent._stop is None:
             return None
-        if not parent.sampled or (parent.end_time is not None and recorder._is_over(parent)):
+        if not parent.sampled or (parent._stop is not None and recorder._is_over(parent)):
             if carrier is not None:
                 recorder.inject(carrier)
             return None
@@ -92,7 +92,7 @@ def sent(
 def current_sending() -> Call | None:
     """The sending that goes on now, for what is known of it only on the way."""
     entity = recorder._get_current()
-    if entity.__class__ is Call and entity.layer == QUEUE and entity.end_time is None:
+    if entity.__class__ is Call and entity.layer == QUEUE and entity._stop is None:
         return entity
     return None
 
@@ -150,7 +150,7 @@ def begin_work(
     work: Entity | None = None
     try:
         current = recorder._get_current()
-        if current is not None and current.end_time is None:
+        if current is not None and current._stop is None:
             work = recorder.in_subsegment(name or part)
             work.__enter__()
             link_to(current.segment, [producer], linked, in_trace)

@@ -245,7 +245,7 @@ def statement_call(
         if parent is None or not parent.sampled:
             return NO_SUBSEGMENT
         layer = database.layer
-        if parent.end_time is None:
+        if parent._stop is None:
             if parent.__class__ is Statement and parent.layer != layer:
                 return NO_SUBSEGMENT
         elif recorder._is_over(parent):
@@ -537,7 +537,7 @@ def _begin_connecting(recorder: Recorder) -> Statement | None:
     parent = recorder._get_current()
     if parent is None or not parent.sampled:
         return None
-    if parent.end_time is not None and recorder._is_over(parent):
+    if parent._stop is not None and recorder._is_over(parent):
         return None
     call = Statement(CONNECT, parent, parent.segment, "remote")
     call.layer = WHOLE
@@ -574,7 +574,7 @@ def dropped(wait: Subsegment) -> bool:
     if now - wait.start_time >= SHORTEST_WAIT_SECONDS or opened.get(wait) != OPEN:
         return False
     opened.pop(wait, 0)
-    wait.end_time = now
+    wait._stop = now
     return True
 
 
@@ -604,7 +604,7 @@ def _begin_wait(recorder: Recorder) -> PoolWait | None:
     parent = recorder._get_current()
     if parent is None or not parent.sampled:
         return None
-    if parent.end_time is not None and recorder._is_over(parent):
+    if parent._stop is not None and recorder._is_over(parent):
         return None
     wait = PoolWait(POOL_WAIT, parent, parent.segment)
     wait.begin()

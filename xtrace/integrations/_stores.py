@@ -73,7 +73,7 @@ def place() -> Entity | None:
     parent = recorder._get_current()
     if parent is None or not parent.sampled:
         return None
-    if parent.end_time is None:
+    if parent._stop is None:
         if parent.__class__ is Call and parent.inner & STORE:
             return None
     elif recorder._is_over(parent):

@@ -288,7 +288,7 @@ class _Response(_Body):
             return
         self._ended = True
         segment = self._segment
-        if segment.end_time is None:
+        if segment._stop is None:
             if self._status:
                 length = self._length
                 if length is None and self._sent >= 0:

@@ -209,7 +209,7 @@ class SegmentHandler(logging.Handler):
             entity = self._recorder._get_current()
             if entity is None or not entity.sampled or record.name.partition(".")[0] == "xtrace":
                 return
-            if entity.end_time is not None:
+            if entity._stop is not None:
                 entity._too_late("log line")
                 return
             message = self.format(record)
@@ -221,7 +221,7 @@ class SegmentHandler(logging.Handler):
                 kept = self._kept[segment] = _Kept()
             if kept.lines >= self._max_lines or kept.chars + len(message) > self._max_chars:
                 kept.left_out += 1
-                if segment.end_time is None:
+                if segment._stop is None:
                     segment.put_metadata("logs_left_out", kept.left_out, NAMESPACE)
                 return
             kept.lines += 1

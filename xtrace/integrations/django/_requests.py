@@ -467,7 +467,7 @@ class _Stream:
 
     def _end(self, error: BaseException | None) -> None:
         segment = self._segment
-        if segment.sampled and segment.end_time is None:
+        if segment.sampled and segment._stop is None:
             try:
                 length = self._sent if self._length is None else self._length
                 describe_response(segment, self._response.status_code, length)

@@ -158,7 +158,7 @@ def _text(value: Any) -> str:
 
 def _end(call: Call, code: Any, error: BaseException | None = None) -> None:
     """End a call with its status. error: which stands for that, or something else that was raised."""
-    if call.end_time is not None:
+    if call._stop is not None:
         return
     try:
         status = status_of(code)

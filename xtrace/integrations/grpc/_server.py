@@ -283,7 +283,7 @@ def _is_abort(error: Exception) -> bool:
 
 
 def _end(segment: Segment, status: StatusCode, details: Any, error: BaseException | None) -> None:
-    if segment.sampled and segment.end_time is None:
+    if segment.sampled and segment._stop is None:
         if error is not None and not isinstance(error, Exception):
             segment._stopped_by(error)  # cancelled: no status is sent
             if isinstance(error, GeneratorExit):

@@ -106,11 +106,6 @@ class _Nobody:
 nobody: Any = _Nobody()
 
 
-def _seen_from_xtrace() -> bool:
-    """Whether the caller's caller is xtrace itself, to which an open entity's end_time is None."""
-    return str(sys._getframe(2).f_globals.get("__name__", "")).startswith("xtrace.")
-
-
 def _flag(name: str) -> Any:
     """An attribute that exists once it is set."""
 
@@ -151,13 +146,13 @@ class Entity(model.Entity):
     __slots__ = ("__dict__",)
 
     sampled: Any = True
-    _stop: float | None = None
     _children: list[Any] | None = None
 
     def __init__(self, name: str, entity_id: str | None = None) -> None:
         self.name = clean_name(name)
         self.id = entity_id or ids.segment_id()
         self.start_time = ids.wall_clock()
+        self._stop = None
         self._parent = None
         self._annotations = {}
         self._checked = True
@@ -169,7 +164,7 @@ class Entity(model.Entity):
     @property
     def end_time(self) -> float | None:
         """Seconds since the epoch. Not there while the entity is open."""
-        if self._stop is None and not _seen_from_xtrace():
+        if self._stop is None:
             raise AttributeError("end_time")
         return self._stop
 

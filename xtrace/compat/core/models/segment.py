@@ -35,7 +35,7 @@ class Segment(Entity, model.Segment):
 
     # How many subsegments were put under it, anywhere, and how many of these have ended and were
     # taken out again. Adding to a slot is one step to other threads.
-    __slots__ = ("_begun", "_children", "_closed", "_raw", "_removed", "_stop")
+    __slots__ = ("_begun", "_children", "_closed", "_raw", "_removed")
 
     _owner: Any  # the recorder's Owner
     _current: Any

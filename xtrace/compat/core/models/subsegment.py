@@ -28,7 +28,7 @@ class Subsegment(Entity, model.Subsegment):
     Beside what every entity has: parent_segment, trace_id, type, namespace and the dict sql.
     """
 
-    __slots__ = ("_children", "_stop")
+    __slots__ = ("_children",)
 
     type = "subsegment"
     sql = block("sql")
