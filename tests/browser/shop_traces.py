@@ -328,7 +328,7 @@ class _Request:
 
     def redis(self, caller: dict[str, Any], command: str) -> None:
         part = self.subsegment(caller, "Redis", "remote")
-        part["metadata"] = {"redis": {"command": command}}
+        part["sql"] = {"database_type": "Redis", "sanitized_query": f"{command} ?"}
         self.spend(0.4)
         self.end(part)
 

@@ -41,6 +41,7 @@ outside = st.sampled_from(
     [
         {"namespace": "remote"},
         {"namespace": "remote", "name": "users"},
+        {"namespace": "remote", "name": "users", "sql": {"database_type": "Redis"}},
         {"namespace": "aws", "name": "dynamodb", "aws": {"table_name": "carts"}},
         {"namespace": "aws", "name": "SQS", "aws": {"queue_url": "https://sqs/1/jobs"}},
         {"namespace": "aws", "name": "sns"},

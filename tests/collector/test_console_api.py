@@ -294,7 +294,7 @@ def test_a_trace_is_told_as_rows(client):
         ("DynamoDB", 2, "GetItem: carts"),
     ]
     assert [told["services"][row["service"]]["name"] for row in rows][4] == "prices@db"
-    assert [each["kind"] for each in told["services"]] == ["service", "service", "remote", "aws"]
+    assert [each["kind"] for each in told["services"]] == ["service", "service", "database", "aws"]
     assert (told["status"], told["root"], told["total"], told["cut"]) == ("ok", 0, 7, 0)
     assert told["documents"] == 2
     assert told["bytes"] == sum(len(d) for d in client.collector.store.raw(trace_id(900)))
@@ -412,7 +412,7 @@ def test_the_map_has_numbers_for_nodes_and_edges(client):
         ("shop", "service"),
         ("prices", "service"),
         ("carts", "aws"),
-        ("prices@db", "remote"),
+        ("prices@db", "database"),
     }
     shop = nodes["shop", "service"]
     assert (shop["requests"], shop["ok"], shop["fault"]) == (COUNT + 1, COUNT - 2, 3)

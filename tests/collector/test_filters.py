@@ -125,6 +125,11 @@ EXAMPLES = [
         of(SWALLOWED),
     ),
     (
+        'service(id(name: "db", type: "Database::SQL")) { remote inferred }',
+        of(segment(subsegments=[called("db", 2, sql={"database_type": "SQLite"})])),
+        of(segment(subsegments=[called("db", 2)])),
+    ),
+    (
         'edge("api.example.com", "backend.example.com") { error }',
         of(segment(subsegments=[called("backend.example.com", 2, error=True)])),
         of(segment(error=True, subsegments=[called("backend.example.com", 2)])),

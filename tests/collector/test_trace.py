@@ -267,6 +267,25 @@ def test_calls_of_untraced_services_are_inferred():
     assert [part.id for part in again.parts] == [part.id for part in trace.parts]
 
 
+@pytest.mark.parametrize(
+    ("sql", "type"),
+    [
+        ({"database_type": "PostgreSQL"}, "Database::SQL"),
+        ({"database_type": "whatever has SQL"}, "Database::SQL"),
+        ({}, "Database::SQL"),
+        ({"database_type": 7}, "Database::SQL"),
+        ({"database_type": "Redis"}, "Database::Redis"),
+        ({"database_type": "mongodb"}, "Database::MongoDB"),
+        ("select 1", "remote"),
+    ],
+)
+def test_a_database_is_known_by_what_it_was_asked(sql, type):
+    trace = compiled(minimal(subsegments=[sub(2, namespace="remote", name="store", sql=sql)]))
+    (part,) = (part for part in trace.parts if part.inferred)
+    assert part.node == NodeKey("store", type, None)
+    assert part.document.get("origin") == (None if type == "remote" else type)
+
+
 def test_parts_stand_by_their_start_inferred_ones_too():
     trace = compiled(
         minimal(id=ident(3), name="late", start_time=NOON + 0.75),

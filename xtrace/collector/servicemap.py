@@ -7,6 +7,7 @@ from .filters.tree import Edge as EdgeTree
 from .filters.tree import Selector, Service
 from .filters.writer import written
 from .graph import CLIENT, OPEN, Edge, added_up
+from .trace import DATABASE as DATABASE_TYPES
 from .trace import NodeKey
 
 TYPE_CHECKING = False
@@ -26,7 +27,7 @@ def kind_of(node: NodeKey, received: bool) -> str:
         return CLIENT
     if received:
         return SERVICE
-    if type.startswith("Database::"):
+    if type.startswith(DATABASE_TYPES):
         return DATABASE
     return AWS if type.startswith("AWS::") else REMOTE
 

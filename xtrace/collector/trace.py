@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class NodeKey(NamedTuple):
     """What makes a node of the service graph that node.
 
-    type: "AWS::DynamoDB::Table", "remote", "client", or None for a plain service.
+    type: "AWS::DynamoDB::Table", "Database::SQL", "remote", "client", or None for a plain service.
     """
 
     name: str
@@ -646,7 +646,8 @@ def _inferred(trace_id: str, entity: dict[str, Any], caller: Part) -> Part:
         resource, origin = _aws_node(name, aws)
         part.node = NodeKey(resource, origin, account)
     else:
-        part.node = NodeKey(name, "remote", account)
+        origin = _database_type(entity.get("sql"))
+        part.node = NodeKey(name, origin or REMOTE, account)
     part.names = [part.node.name]
     part.inferred = True
     part.orphan = False
@@ -676,6 +677,33 @@ def _inferred(trace_id: str, entity: dict[str, Any], caller: Part) -> Part:
 
 
 _INFERRED_MEMBERS = ("end_time", "http", "aws", "error", "throttle", "fault", "cause")
+
+
+REMOTE = "remote"
+DATABASE = "Database::"
+"""Types of nodes that sent nothing themselves: a service, and what the types of databases begin with."""
+
+_NO_SQL = {
+    name.lower(): name
+    for name in (
+        *("Redis", "Valkey", "Memcached", "MongoDB", "Cassandra", "Elasticsearch", "OpenSearch"),
+        *("Neo4j", "CouchDB", "InfluxDB", "Solr", "HBase", "Couchbase", "etcd"),
+    )
+}
+"""Databases that have a type of their own. Whatever else is in a `sql` block is SQL."""
+
+
+def is_remote(type: str | None) -> bool:
+    """Whether nodes of a type are services of others, which send no segments."""
+    return type is not None and (type == REMOTE or type.startswith(DATABASE))
+
+
+def _database_type(sql: Any) -> str | None:
+    """The type of the node that a call with this `sql` block leads to."""
+    if sql.__class__ is not dict:
+        return None
+    kind = (text(sql.get("database_type")) or "").strip().lower()
+    return f"{DATABASE}{_NO_SQL.get(kind, 'SQL')}"
 
 
 def _aws_node(name: str, aws: Any) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import json
 import operator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..trace import is_remote
 from .keywords import BOOLEANS
 from .tree import (
     And,
@@ -97,7 +98,7 @@ _PART: dict[str, Getter] = {
     "partial": operator.attrgetter("in_progress"),
     "inferred": operator.attrgetter("inferred"),
     "root": operator.attrgetter("root"),
-    "remote": lambda part: part.node.type == "remote",
+    "remote": lambda part: is_remote(part.node.type),
     "responsetime": operator.attrgetter("response_time"),
     "duration": operator.attrgetter("duration"),
     "http.status": operator.attrgetter("http_status"),
@@ -299,7 +300,7 @@ def _block(block: Node | None, scope: _Scope) -> Predicate:
 def _services(cause: causes.RootCause) -> Iterator[CauseElement]:
     for service in cause.services:
         node = service.node
-        yield CauseElement(0, False, node.name, node.type, service.inferred, node.type == "remote")
+        yield CauseElement(0, False, node.name, node.type, service.inferred, is_remote(node.type))
 
 
 def _entities(cause: causes.RootCause) -> Iterator[CauseElement]:

@@ -210,7 +210,7 @@ class _Compiler:
         if keyword in _OF_NODES and table.node:
             joined = _Condition(f"n.node_no = {table.node}")
             fits = (
-                _Condition("n.type = 'remote'")
+                _Condition("(n.type = 'remote' or n.type like 'Database::%')")
                 if keyword == "remote"
                 else self._compared(node, f"n.{keyword}")
             )
