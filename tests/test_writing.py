@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import validator
 from tests.helpers import keeping_recorder, parents_in, tree
-from xtrace import document, naming
+from xtrace import document, naming, writing
 from xtrace.document import documents, encode
 from xtrace.integrations._sql import Database, statement_call
 from xtrace.ledger import Ledger
@@ -115,6 +115,33 @@ def test_what_integrations_write(mine):
     (made,) = written(segment, call, query, aws)
     assert made["http"]["request"] == request
     assert made["parent_id"] == "53995c3f42cd8ad8"
+
+
+REQUEST = {"method": "GET", "url": "http://a/"}
+RESPONSE = {"status": 200, "content_length": 2}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"http": {"request": {**REQUEST, "user_agent": "u", "client_ip": "::1"}}},
+        {"http": {"request": REQUEST, "response": RESPONSE}},
+        {"http": {"request": REQUEST, "response": {"status": 500}}, "fault": True},
+        {
+            "aws": {"operation": "GetItem", "region": "eu-west-1", "request_id": "5C2R"},
+            "http": {"response": {"status": 200}},
+        },
+        {"sql": {"url": "sqlite:///a", "sanitized_query": "select ?"}},
+    ],
+)
+def test_what_integrations_write_is_never_made_a_dict_first(mine, monkeypatch, more):
+    naming.clean("a")
+    with mine.in_segment("a"), mine.in_subsegment("a", "aws" if "aws" in more else None) as call:
+        call._more = dict(more)
+    monkeypatch.delattr(writing, "_any_text")
+    ((data, _),) = write([call], Ledger())
+    made = json.loads(data)
+    assert {field: made[field] for field in more} == more
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,9 @@ def _http(block: dict[str, Any]) -> str:
     """The block of a request and its response, as integrations write it. By name: that takes half of
     what a loop over the fields takes. Raises KeyError or ValueError if it is another.
     """
-    request = block["request"]
+    request = block.get("request")
+    if request is None:  # of a call whose protocol says nothing, such as one to AWS
+        return f'{{"response":{_response(block["response"])}}}'
     text = f'{{"request":{{"method":{_quote(request["method"])},"url":{_quote(request["url"])}'
     fields = 2
     if "user_agent" in request:
@@ -171,20 +173,24 @@ def _http(block: dict[str, Any]) -> str:
     if "client_ip" in request:
         text = f'{text},"client_ip":{_quote(request["client_ip"])}'
         fields += 1
-        if "x_forwarded_for" in request:
-            text += ',"x_forwarded_for":true'
-            fields += 1
+    if "x_forwarded_for" in request:
+        text += ',"x_forwarded_for":true'
+        fields += 1
     if fields != len(request):
         raise KeyError
     response = block.get("response")
     if response is None:
         return text + "}}"
-    text = f'{text}}},"response":{{"status":{response["status"]:d}'
+    return f'{text}}},"response":{_response(response)}}}'
+
+
+def _response(response: dict[str, Any]) -> str:
+    status = f'{{"status":{response["status"]:d}'
     if len(response) == 1:
-        return text + "}}"
+        return status + "}"
     if len(response) != 2:
         raise KeyError
-    return f'{text},"content_length":{response["content_length"]:d}}}}}'
+    return f'{status},"content_length":{response["content_length"]:d}}}'
 
 
 def begin_sql(block: dict[str, Any]) -> str:
