@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jsonschema_rs
 import pytest
 from hypothesis import settings
 
-from tests import libraries, servers
+from tests import documents, libraries, servers
+from tests.documents import no_secrets
 from tests.servers.fixtures import mariadb, memcached, postgresql, rabbitmq, redis_server
-from xtrace import emitters, faults
-from xtrace.emitters import udp
+from xtrace import emitters, faults, packing
+from xtrace.emitters import otlp_udp, udp, worker
 from xtrace.packing import pack
 from xtrace.pytest_plugin import traces
 from xtrace.recorder import Recorder
@@ -23,19 +21,25 @@ from xtrace.testing import Traces
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["mariadb", "memcached", "postgresql", "rabbitmq", "redis_server", "traces"]
+__all__ = [
+    "mariadb",
+    "memcached",
+    "no_secrets",
+    "postgresql",
+    "rabbitmq",
+    "redis_server",
+    "traces",
+]
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("xtrace", deadline=None)
 settings.load_profile("xtrace")
 
-SCHEMA = json.loads(Path(__file__).with_name("segment.schema.json").read_text())
-validator = jsonschema_rs.validator_for(SCHEMA)
-
 
 def pytest_configure(config: pytest.Config) -> None:
     servers.begin_run()
     libraries.pytest_configure(config)
+    config.pluginmanager.register(documents.Searched())
     # A shell that runs the tests in the background has SIGINT ignored, and what they start would
     # inherit that: programs of ours that Ctrl-C is to end.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -67,19 +71,17 @@ def lenient_faults(strict_faults: None) -> None:
 
 @pytest.fixture(autouse=True)
 def checked_documents(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every document that any test sends obeys the schema and the size limit."""
+    """Every document that any test sends is checked, and obeys the size limit."""
 
     def checked_pack(batch: Any, limit: int, ledger: Any) -> Any:
         packed = pack(batch, limit, ledger)
         for data, _ in packed:
             assert len(data) <= limit
-            document = json.loads(data)
-            validator.validate(document)
-            libraries.see(document)
+            libraries.see(documents.checked(data))
         return packed
 
-    monkeypatch.setattr(emitters, "pack", checked_pack)
-    monkeypatch.setattr(udp, "pack", checked_pack)
+    for module in (emitters, otlp_udp, packing, udp, worker):
+        monkeypatch.setattr(module, "pack", checked_pack)
 
 
 @pytest.fixture

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from contextlib import contextmanager
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from tests.documents import checked
 from xtrace.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from typing_extensions import Self
 
     from xtrace.model import Entity
 
@@ -44,7 +47,36 @@ def port_of(daemon: socket.socket) -> int:
 
 def received(daemon: socket.socket, count: int = 1) -> list[dict[str, Any]]:
     """The documents of the next datagrams, parsed."""
-    return [json.loads(daemon.recv(65_536).partition(b"\n")[2]) for _ in range(count)]
+    return [_document(daemon.recv(65_536)) for _ in range(count)]
+
+
+class Received:
+    """What is sent to a daemon's socket, read as it comes, while a with block runs."""
+
+    def __init__(self, daemon: socket.socket) -> None:
+        self.documents: list[dict[str, Any]] = []
+        self._daemon = daemon
+        daemon.settimeout(None)
+        daemon.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self._thread = Thread(target=self._read)
+
+    def _read(self) -> None:
+        while datagram := self._daemon.recv(65_536):
+            self.documents.append(_document(datagram))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        # What is there already is read before this.
+        with socket.socket(self._daemon.family, socket.SOCK_DGRAM) as own:
+            own.sendto(b"", self._daemon.getsockname())
+        self._thread.join()
+
+
+def _document(datagram: bytes) -> dict[str, Any]:
+    return checked(datagram.partition(b"\n")[2])
 
 
 class Keeper:

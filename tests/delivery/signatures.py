@@ -8,7 +8,9 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+from tests.documents import SECRET
+
+KEY = "AKIDEXAMPLE"
 
 
 def is_signed(request: Any, region: str, secret: str = SECRET) -> bool:

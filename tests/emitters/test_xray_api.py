@@ -7,7 +7,8 @@ import json
 import pytest
 
 from tests.delivery.backend import answering, backend
-from tests.delivery.signatures import KEY, SECRET, is_signed
+from tests.delivery.signatures import KEY, is_signed
+from tests.documents import SECRET
 from tests.helpers import ended, eventually, keeping_recorder
 from xtrace import collector
 from xtrace.delivery import retry, xray

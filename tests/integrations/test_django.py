@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import xtrace
+from tests.documents import SECRET
 from tests.helpers import eventually
 from tests.integrations.servers.apps import _django as project  # configures Django
 from tests.integrations.servers.contract import GATE, ask, begun, uvicorn_serving, wsgi_serving
@@ -792,7 +793,7 @@ def test_databases_are_described_without_their_password():
             "HOST": "db.example.com",
             "PORT": 5432,
             "USER": "me",
-            "PASSWORD": "secret",
+            "PASSWORD": SECRET,
         }
 
     Psycopg.__name__ = "psycopg"

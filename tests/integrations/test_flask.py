@@ -10,6 +10,7 @@ import requests
 from werkzeug.serving import make_server
 
 import xtrace
+from tests.documents import SECRET
 from xtrace.errors import SegmentNameMissing
 from xtrace.integrations.flask import XRayMiddleware
 from xtrace.recorder import Recorder
@@ -90,7 +91,9 @@ def client(app):
 
 
 def test_a_request_is_a_segment(client, traces):
-    response = client.get("/items/7?secret=1", headers={"User-Agent": "me", "Host": "shop.test:80"})
+    response = client.get(
+        f"/items/7?token={SECRET}", headers={"User-Agent": "me", "Host": "shop.test:80"}
+    )
     segment = traces.segment("shop")
     assert response.text == "item 7"
     assert segment["http"] == {

@@ -4,13 +4,11 @@ served it, nothing is lost when the server stops, and each worker takes part in 
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.helpers import DEADLINE_SECONDS, entities_in, eventually, listening, parents_in
+from tests.helpers import (
+    DEADLINE_SECONDS,
+    Received,
+    entities_in,
+    eventually,
+    listening,
+    parents_in,
+)
 from tests.sampling.daemon import Daemon, answering, rule
 
 if TYPE_CHECKING:
@@ -76,28 +81,6 @@ FORKS_AFTER_IMPORT = (
     "uwsgi",
     "uwsgi, threads",
 )
-
-
-class Received:
-    """What a daemon's UDP socket receives, read as it comes."""
-
-    def __init__(self, daemon: socket.socket) -> None:
-        self.documents: list[dict[str, Any]] = []
-        self._daemon = daemon
-        daemon.settimeout(None)
-        daemon.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        self._thread = threading.Thread(target=self._read)
-        self._thread.start()
-
-    def _read(self) -> None:
-        while data := self._daemon.recv(65_536).partition(b"\n")[2]:
-            self.documents.append(json.loads(data))
-
-    def stop(self) -> None:
-        """Read what is there and no more."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
-            own.sendto(b"", self._daemon.getsockname())
-        self._thread.join()
 
 
 class Served:
@@ -208,15 +191,11 @@ def drive(served: Served, daemon: Daemon) -> dict[str, str]:
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_each_request_is_traced_once_in_the_worker_that_served_it(server, tmp_path):
-    with answering() as daemon, listening() as udp:
+    with answering() as daemon, listening() as udp, Received(udp) as received:
         daemon.rules = [rule("everything", FixedRate=1.0)]
-        received = Received(udp)
         addresses = f"tcp:{daemon.address} udp:127.0.0.1:{udp.getsockname()[1]}"
-        try:
-            with serving(SERVERS[server], tmp_path, AWS_XRAY_DAEMON_ADDRESS=addresses) as served:
-                answers = drive(served, daemon)
-        finally:
-            received.stop()
+        with serving(SERVERS[server], tmp_path, AWS_XRAY_DAEMON_ADDRESS=addresses) as served:
+            answers = drive(served, daemon)
     at_import = [d for d in received.documents if d["name"] == "at import"]
     assert len(at_import) == (1 if server in FORKS_AFTER_IMPORT else WORKERS)
     segments = [d for d in received.documents if d["name"] == "served"]

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.helpers import DEADLINE_SECONDS, listening, port_of
+from tests.helpers import DEADLINE_SECONDS, Received, listening, port_of
 
 ROOT = Path(__file__).parents[2]
 API = "/2018-06-01/runtime"
@@ -131,26 +129,6 @@ def _handler(sandbox: Sandbox) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-@contextmanager
-def _daemon(documents: list[dict[str, Any]]) -> Iterator[socket.socket]:
-    """Collects what is sent; the last of it is there when the block ends."""
-    with listening() as daemon:
-        daemon.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-
-        def receive() -> None:
-            while data := daemon.recv(65_536):
-                documents.append(json.loads(data.partition(b"\n")[2]))
-
-        thread = threading.Thread(target=receive)
-        thread.start()
-        try:
-            yield daemon
-        finally:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-                sender.sendto(b"", daemon.getsockname())
-            thread.join()
-
-
 def run(
     handler: str, invocations: Iterable[Invocation], folder: Path, **environment: str
 ) -> tuple[Sandbox, list[dict[str, Any]], str]:
@@ -160,11 +138,15 @@ def run(
     Gives the sandbox, the documents that came in, and what the process has logged.
     """
     sandbox = Sandbox(list(invocations))
-    documents: list[dict[str, Any]] = []
     log = folder / "log"
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(sandbox))
     server.daemon_threads = True
-    with _daemon(documents) as daemon, server, log.open("w") as log_file:
+    with (
+        listening() as daemon,
+        Received(daemon) as received,
+        server,
+        log.open("w") as log_file,
+    ):
         serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         serving.start()
         sandbox.process = subprocess.Popen(
@@ -196,4 +178,4 @@ def run(
             sandbox.done.set()
             server.shutdown()
             serving.join()
-    return sandbox, documents, log.read_text()
+    return sandbox, received.documents, log.read_text()

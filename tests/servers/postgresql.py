@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tests.documents import password
 from tests.servers import Plan, Server, accepts, program, run
 
-USER, PASSWORD = "shopkeeper", "pw-of-postgresql"
+USER, PASSWORD = "shopkeeper", password("postgresql")
 
 
 def prepare(folder: Path, port: int) -> Plan:

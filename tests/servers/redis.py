@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.documents import password
 from tests.servers import Plan, Server, accepts, program
 
-PASSWORD = "pw-of-redis"
+PASSWORD = password("redis")
 DATABASES = 64  # one for each process of a run
 
 

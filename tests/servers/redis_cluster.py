@@ -6,9 +6,10 @@ import shlex
 import socket
 from pathlib import Path
 
+from tests.documents import password
 from tests.servers import Plan, Server, accepts, free_port, program
 
-PASSWORD = "pw-of-cluster"
+PASSWORD = password("cluster")
 NODES = 3
 SLOTS = 16_384
 

@@ -13,7 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 import xtrace
-from tests.integrations.aws.stub import KEY, SECRET, Stub
+from tests.documents import SECRET
+from tests.integrations.aws.stub import KEY, Stub
 from xtrace.testing import recording
 
 REGION = "eu-west-1"

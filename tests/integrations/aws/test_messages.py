@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 import xtrace
+from tests.documents import SECRET
 from tests.integrations.aws.conftest import settings
 from xtrace import header
 
@@ -43,13 +44,12 @@ def carried(message):
 def test_a_message_carries_its_sending_to_whoever_receives_it(api, queue, traces):
     client, url = queue
     with xtrace.in_segment() as segment:
-        api.call(client, "send_message", QueueUrl=url, MessageBody="hidden")
+        api.call(client, "send_message", QueueUrl=url, MessageBody=SECRET)
     (got,) = receive(api, queue)
     (sending,) = traces.subsegments
     assert str(carried(got)) == f"Root={segment.trace_id};Parent={sending['id']};Sampled=1"
     assert sending["aws"]["queue_url"] == url
     assert sending["aws"]["message_id"] == got["MessageId"]
-    assert "hidden" not in str(traces.documents)
 
 
 def test_each_message_of_a_batch_carries_it_but_one_with_its_own(api, stub, traces):
@@ -126,7 +126,7 @@ def test_events_and_executions_carry_the_call(api, stub, traces):
     with xtrace.in_segment():
         api.call(api.client("events", stub.url), "put_events", Entries=entries)
         client = api.client("stepfunctions", stub.url)
-        api.call(client, "start_execution", stateMachineArn=arn, input='"hidden"')
+        api.call(client, "start_execution", stateMachineArn=arn, input=f'"{SECRET}"')
         api.call(client, "start_execution", stateMachineArn=arn, traceHeader="own")
     events, execution, own = (json.loads(body) for *_, body in stub.seen)
     ids = [call["id"] for call in traces.subsegments]

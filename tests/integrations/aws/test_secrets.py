@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 import xtrace
+from tests.documents import SECRET
 from xtrace.integrations._aws_parameters import PARAMETERS
 
-SECRET = "s3cr3t-marked"
 SERVICES = {
     "runtime.sagemaker": "sagemaker-runtime",
     "states": "stepfunctions",

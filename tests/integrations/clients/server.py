@@ -9,6 +9,8 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.documents import SECRET
+
 DEADLINE_SECONDS = 10
 
 
@@ -75,6 +77,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, status, body=b"hello", **headers):
         body = b"" if status == 204 else body
         self.send_response(status)
+        self.send_header("Set-Cookie", f"session={SECRET}")
         for key, value in headers.items():
             self.send_header(key.replace("_", "-"), value)
         if status != 204 and not {"Transfer_Encoding", "Content_Length"} & headers.keys():

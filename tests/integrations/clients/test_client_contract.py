@@ -12,6 +12,7 @@ import trustme
 import urllib3
 
 import xtrace
+from tests.documents import SECRET
 from tests.helpers import eventually
 from tests.integrations.clients.server import IPv6Server, Server, serving
 from xtrace import faults
@@ -55,7 +56,7 @@ def configured(monkeypatch, **settings):
 
 def test_a_call_is_one_subsegment(client, server, traces):
     with xtrace.in_segment("a") as segment:
-        answer = client.get(f"{server.url}/status/200?secret=1")
+        answer = client.get(f"{server.url}/status/200?token={SECRET}")
         assert recorder.get_trace_entity() is segment
     call = only(traces)
     assert answer[:2] == (200, b"hello")
@@ -84,7 +85,7 @@ def test_the_status_sets_the_flags_and_is_no_exception(client, server, traces, s
 @pytest.mark.parametrize("method", ["POST", "PUT", "HEAD"])
 def test_methods_and_bodies_go_through(client, server, traces, method):
     with xtrace.in_segment("a"):
-        answer = client.get(server.url + "/status/200", method=method, body=b"abc")
+        answer = client.get(server.url + "/status/200", method=method, body=SECRET.encode())
     assert answer.body == (b"" if method == "HEAD" else b"hello")
     assert server.seen[0][0] == only(traces)["http"]["request"]["method"] == method
 
@@ -101,8 +102,7 @@ def test_credentials_are_never_recorded(client, server, traces, monkeypatch):
         pytest.skip("takes no credentials in URLs")
     configured(monkeypatch, redact=False)
     with xtrace.in_segment("a"):
-        client.get(server.url.replace("//", "//user:s3cret@") + "/status/200")
-    assert "s3cret" not in str(traces.documents)
+        client.get(server.url.replace("//", f"//user:{SECRET}@") + "/status/200")
     assert only(traces)["http"]["request"]["url"] == f"{server.url}/status/200"
 
 

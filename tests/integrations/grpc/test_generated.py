@@ -11,10 +11,10 @@ import grpc
 import pytest
 
 import xtrace
+from tests.documents import SECRET
 from tests.helpers import eventually
 from xtrace.testing import recording
 
-SECRET = "s3cr3t-marked"
 PROTO = """
 syntax = "proto3";
 package shop;

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import xtrace
+from tests.documents import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECONDS = 30.0
+BODY = SECRET.encode()
 
 
 @pytest.fixture(scope="session")
@@ -297,7 +299,7 @@ def test_unsampled_and_untraced_messages(client, queue, traces):
 def test_the_applications_headers_arrive(client, queue, traces):
     seen = []
     with xtrace.in_segment("a"):
-        client.send(queue, b"x", {"mine": "1"})
+        client.send(queue, BODY, {"mine": "1"})
     client.work(queue, 1, lambda body, headers: seen.append(headers))
     (headers,) = seen
     assert headers["mine"] in ("1", b"1")
@@ -309,7 +311,7 @@ def test_work_that_fails_is_a_fault(client, queue, traces):
         raise ValueError("boom")
 
     with xtrace.in_segment("a"):
-        client.send(queue, b"x")
+        client.send(queue, BODY)
     try:
         client.work(queue, 1, fails)
     except ValueError:
@@ -324,7 +326,7 @@ def test_work_that_fails_is_a_fault(client, queue, traces):
 def test_unpatched_it_is_as_before(client, queue, traces):
     xtrace.unpatch()
     with xtrace.in_segment("a"):
-        client.send(queue, b"x")
+        client.send(queue, BODY)
     (segment,) = traces.segments
     assert "subsegments" not in segment
 
@@ -333,7 +335,7 @@ def test_switched_off_nothing_is_added(client, queue, traces, monkeypatch):
     monkeypatch.setattr(xtrace.recorder, "enabled", False)
     seen = []
     with xtrace.in_segment("a"):
-        client.send(queue, b"x")
+        client.send(queue, BODY)
     client.work(queue, 1, lambda body, headers: seen.append(headers))
     assert seen == [{}]
     assert traces.documents == []
@@ -350,9 +352,9 @@ def test_our_own_failure_stops_no_message(client, queue, traces, monkeypatch, le
     monkeypatch.setattr(_queues.Call, "__enter__", breaks)
     seen = []
     with xtrace.in_segment("a"):
-        client.send(queue, b"x")
+        client.send(queue, BODY)
     client.work(queue, 1, lambda body, headers: seen.append(body))
-    assert seen == [b"x"]
+    assert seen == [BODY]
 
 
 def test_a_consumer_without_an_end_has_no_batch(traces):
@@ -367,7 +369,7 @@ def test_kafkas_polled_records_are_taken_together(kafka_broker, rabbitmq, queue,
     xtrace.patch("kafka")
     for _ in range(2):
         with xtrace.in_segment("sender"):
-            client.send(queue, b"x")
+            client.send(queue, BODY)
     xtrace.unpatch()
     consumer = KafkaConsumer(queue, bootstrap_servers=kafka_broker, auto_offset_reset="earliest")
     polled: dict[Any, list[Any]] = {}

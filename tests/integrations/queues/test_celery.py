@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import xtrace
-from tests.helpers import entities_in, eventually, listening, port_of
+from tests.helpers import Received, entities_in, eventually, listening, port_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,26 +48,8 @@ def celery(monkeypatch: pytest.MonkeyPatch, redis_server: Any) -> Iterator[Any]:
     xtrace.unpatch()
 
 
-class Received:
-    """What a worker's processes have sent, read all the while."""
-
-    def __init__(self, daemon: socket.socket) -> None:
-        self.documents: list[dict[str, Any]] = []
-        self._daemon = daemon
-        daemon.settimeout(None)
-        daemon.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        self._thread = threading.Thread(target=self._read)
-        self._thread.start()
-
-    def _read(self) -> None:
-        while data := self._daemon.recv(65_536).partition(b"\n")[2]:
-            self.documents.append(json.loads(data))
-
-    def stop(self) -> None:
-        """Read what is there and no more."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
-            own.sendto(b"", self._daemon.getsockname())
-        self._thread.join()
+class FromWorker(Received):
+    """What a worker's processes have sent."""
 
     def segments(self) -> list[dict[str, Any]]:
         """Those of the worker."""
@@ -78,10 +57,9 @@ class Received:
 
 
 @contextmanager
-def worker(celery: Any, *options: str) -> Iterator[Received]:
+def worker(celery: Any, *options: str) -> Iterator[FromWorker]:
     """A worker, until the with block ends; what it has sent."""
-    with listening() as daemon:
-        received = Received(daemon)
+    with listening() as daemon, FromWorker(daemon) as received:
         environment = {
             **os.environ,
             "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{port_of(daemon)}",
@@ -103,7 +81,6 @@ def worker(celery: Any, *options: str) -> Iterator[Received]:
         finally:
             running.send_signal(signal.SIGTERM)
             output, _ = running.communicate(timeout=60)
-            received.stop()
     assert running.returncode == 0, output
 
 

@@ -34,6 +34,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.documents import SECRET
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -153,6 +155,9 @@ def wsgi_serving(application: Any) -> Iterator[int]:
 
 # -- clients -----------------------------------------------------------------------------------
 
+# With each request, and in no document.
+CREDENTIALS = {"Authorization": f"Bearer {SECRET}", "Cookie": f"session={SECRET}"}
+
 # What differs from one response to the next.
 _VARYING = {"date", "x-amzn-trace-id"}
 
@@ -183,7 +188,9 @@ def ask(port: int, path: str, headers: dict[str, Any] | None = None, method: str
     """Make a request on a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
     try:
-        connection.request(method, path, headers={"Host": "shop.test", **(headers or {})})
+        connection.request(
+            method, path, headers={**CREDENTIALS, "Host": "shop.test", **(headers or {})}
+        )
         response = connection.getresponse()
         return Answer(response.status, response.getheaders(), response.read())
     finally:

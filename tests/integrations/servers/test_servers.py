@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import xtrace
+from tests.documents import SECRET
 from tests.helpers import eventually
 from tests.integrations.servers.contract import FRAMEWORKS, GATE, ask, ask_raw, begun, framework
 from xtrace.emitters import Emitter
@@ -81,7 +82,7 @@ def only_segment(traces):
 
 def test_a_request_is_a_segment(served, traces):
     answer = served.ask(
-        "/items/7?secret=1", {"User-Agent": "me", "Host": "shop.test:8080", "X-Text": "a"}
+        f"/items/7?token={SECRET}", {"User-Agent": "me", "Host": "shop.test:8080", "X-Text": "a"}
     )
     segment = only_segment(traces)
     assert answer.body == b"item 7"

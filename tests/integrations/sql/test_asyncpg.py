@@ -9,10 +9,10 @@ import asyncpg
 import pytest
 
 import xtrace
+from tests.documents import SECRET
 from xtrace.integrations import _sql
 
 pytestmark = pytest.mark.library("asyncpg", "async")
-SECRET = "s3cr3t-marked"
 
 
 @pytest.fixture(autouse=True)

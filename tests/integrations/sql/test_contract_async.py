@@ -9,10 +9,10 @@ import inspect
 import pytest
 
 import xtrace
+from tests.documents import MARK, SECRET
 from tests.integrations.sql.drivers import ASYNC_DRIVERS, MANY_ROWS, POSTGRESQL
 from xtrace.integrations import _sql
 
-SECRET = "s3cr3t-marked"
 TABLE = "create temporary table t (a int primary key, b varchar(100))"
 SLEEP = {"PostgreSQL": "select pg_sleep(60)", "MariaDB": "select sleep(60)"}
 
@@ -128,9 +128,8 @@ def test_an_error_is_a_fault_with_its_cause_and_quotes_nothing(driver, with_conn
     labels = [frame["label"] for frame in cause["stack"]]
     assert len(labels) == 10 or "work" in labels
     sent = str(traces.documents)
-    assert SECRET not in sent
+    assert MARK not in sent
     assert "7654321" not in sent
-    assert "pw-of-" not in sent
 
 
 def test_a_statement_that_is_cancelled_says_so(driver, with_connection, traces):

@@ -8,10 +8,9 @@ import warnings
 import pytest
 
 import xtrace
+from tests.documents import SECRET
 from tests.integrations.sql.drivers import DRIVERS, MARIADB, PROCEDURES
 from xtrace.integrations import _sql
-
-SECRET = "s3cr3t-marked"
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ import pg8000.native
 import pytest
 
 import xtrace
+from tests.documents import SECRET
 
 pytestmark = pytest.mark.library("pg8000", "sync")
-SECRET = "s3cr3t-marked"
 
 
 def arguments(server):

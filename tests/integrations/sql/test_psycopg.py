@@ -14,11 +14,11 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 import xtrace
+from tests.documents import SECRET
 from tests.helpers import eventually
 from xtrace.integrations import _sql
 
 pytestmark = pytest.mark.library("psycopg", "sync", "async")
-SECRET = "s3cr3t-marked"
 STOPPED = (ZeroDivisionError, psycopg.errors.QueryCanceled)  # before psycopg 3.2, the latter
 
 

@@ -16,9 +16,9 @@ from psycopg2 import connect as connect_from_before
 from psycopg2 import sql
 
 import xtrace
+from tests.documents import SECRET
 
 pytestmark = pytest.mark.library("psycopg2-binary", "sync")
-SECRET = "s3cr3t-marked"
 
 
 @pytest.fixture(autouse=True)

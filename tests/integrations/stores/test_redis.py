@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xtrace
-from tests.integrations.stores.conftest import SECRET, result
+from tests.documents import SECRET
+from tests.integrations.stores.conftest import result
 from xtrace.integrations import redis as integration
 
 
@@ -184,7 +185,7 @@ def test_for_development_values_are_recorded_but_no_credentials(run, traces):
         async def work(client):
             await result(client.set("color", "red"))
             with pytest.raises(redis.RedisError):
-                await result(client.execute_command("AUTH user", "pw-of-somebody"))
+                await result(client.execute_command("AUTH user", SECRET))
             pipeline = client.pipeline()
             pipeline.set("a", "x" * 1000)
             pipeline.get("a")

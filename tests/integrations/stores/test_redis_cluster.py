@@ -10,7 +10,8 @@ import redis.asyncio
 
 import xtrace
 from tests import servers
-from tests.integrations.stores.conftest import SECRET, result
+from tests.documents import SECRET
+from tests.integrations.stores.conftest import result
 
 
 @pytest.fixture(autouse=True)

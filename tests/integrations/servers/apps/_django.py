@@ -6,6 +6,8 @@ import logging
 
 from django.conf import settings
 
+from tests.documents import SECRET
+
 if not settings.configured:
     settings.configure(
         ALLOWED_HOSTS=["*"],
@@ -15,7 +17,7 @@ if not settings.configured:
         INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
         LOGGING_CONFIG=None,
         ROOT_URLCONF=__name__,
-        SECRET_KEY="not a secret",
+        SECRET_KEY=SECRET,
         TEMPLATES=[
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
