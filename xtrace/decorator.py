@@ -92,26 +92,33 @@ class _Inside:
     current before it last paused, is current within, and what was current before is afterwards.
     """
 
-    __slots__ = ("_context", "_here", "_outside", "subsegment")
+    __slots__ = ("_context", "_here", "_outside", "_subsegment")
 
     def __init__(self, recorder: Recorder, name: str, namespace: str | None) -> None:
-        self.subsegment = recorder.in_subsegment(name, namespace)
-        self.subsegment.begin()
-        self._context = recorder.context
-        self._here: Any = self.subsegment if self.subsegment.sampled else self._context.get()
+        self._subsegment = recorder.in_subsegment(name, namespace)
+        self._context = context = recorder.context
+        outside = context.get()
+        self._subsegment.__enter__()
+        self._here = context.get()
+        context.set(outside)
 
     def __enter__(self) -> None:
         self._outside = self._context.get()
         self._context.set(self._here)
 
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, (StopIteration, StopAsyncIteration)):
+            self._subsegment.__exit__(None, None, None)
+        elif error is not None:
+            self._subsegment.__exit__(kind, error, traceback)
         self._here = self._context.get()
         self._context.set(self._outside)
         self._outside = None
-        if error is not None:
-            if not isinstance(error, (StopIteration, StopAsyncIteration)):
-                self.subsegment._stopped_by(error)
-            self.subsegment.close()
+
+    def end(self) -> None:
+        """End the subsegment of a generator that was closed."""
+        with self:
+            self._subsegment.__exit__(None, None, None)
 
 
 def _generator(
@@ -132,7 +139,7 @@ def _generator(
             except GeneratorExit:
                 with inside:
                     generator.close()
-                inside.subsegment.close()
+                inside.end()
                 raise
             except BaseException as error:
                 step, argument = generator.throw, error
@@ -158,7 +165,7 @@ def _async_generator(
             except GeneratorExit:
                 with inside:
                     await generator.aclose()
-                inside.subsegment.close()
+                inside.end()
                 raise
             except BaseException as error:
                 step, argument = generator.athrow, error

@@ -15,6 +15,7 @@ import importlib.util
 import os
 import sys
 
+from .late import late
 from .surface import PACKAGE, SURFACE
 
 TYPE_CHECKING = False
@@ -98,7 +99,7 @@ class _Finder:
         if what.startswith("= "):
             file = os.path.join(FOLDER, *what[2:].split("/"))
             return importlib.util.spec_from_file_location(
-                fullname, file, submodule_search_locations=inside
+                fullname, file, loader=_File(fullname, file), submodule_search_locations=inside
             )
         loader: Any = _Loader(what, names)
         location = os.path.join(here, "__init__.py") if is_package else f"{here}.py"
@@ -117,6 +118,15 @@ class _Finder:
             yield DISTRIBUTION
 
 
+class _File(importlib.machinery.SourceFileLoader):
+    """Runs the file of a module."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run it, and have the module answer for what it has late."""
+        module.__getattr__ = late(module.__name__)  # type: ignore[method-assign]
+        super().exec_module(module)
+
+
 class _Loader:
     """Makes a module of names that others define."""
 
@@ -129,6 +139,7 @@ class _Loader:
 
     def exec_module(self, module: ModuleType) -> None:
         """Put the names there."""
+        module.__getattr__ = late(module.__name__)  # type: ignore[method-assign]
         if not self._names:
             return
         source = importlib.import_module(f"{PACKAGE}.{self._source}")

@@ -149,3 +149,81 @@ SURFACE = {
     "ext.sqlite3.patch": "= ext/sqlite3.py: patch XRayTracedSQLite",
 }
 """Path below the package -> what is there."""
+
+_EXCEPTIONS = "core.exceptions.exceptions"
+_SERVED = {"stacktrace": "core.utils.stacktrace.", "LambdaContext": "core.lambda_launcher"}
+_WRAPT = {"wrapt": ""}
+_UNWRAP = {"unwrap": "ext.util", "wrapt": ""}
+
+IMPORTED: dict[str, dict[str, str]] = {
+    "core.recorder": {
+        "SERVICE_INFO": "core.service_info",
+        "SegmentNotFoundException": _EXCEPTIONS,
+        "UDPEmitter": "core.emitters.udp_emitter",
+        "get_plugin_modules": "core.plugins.utils",
+        "json": "",
+        "platform": "",
+        "stacktrace": "core.utils.stacktrace.",
+        "traceback": "",
+    },
+    "core.async_recorder": {
+        "is_already_recording": "core.models.subsegment",
+        "stacktrace": "core.utils.stacktrace.",
+        "subsegment_decorator": "core.models.subsegment",
+        "time": "",
+    },
+    "core.lambda_launcher": {"threading": ""},
+    "core.patcher": {"inspect": "", "pkgutil": "", "wrapt": ""},
+    "core.streaming.default_streaming": {"threading": ""},
+    "core.models.entity": {"binascii": "", "json": "", "string": "", "time": ""},
+    "core.models.segment": {
+        "AtomicCounter": "core.utils.atomic_counter",
+        "TraceId": "core.models.traceid",
+        "traceback": "",
+    },
+    "core.models.subsegment": {"copy": "", "traceback": "", "wrapt": ""},
+    "core.models.throwable": {"binascii": "", "copy": ""},
+    "core.models.traceid": {"binascii": "", "os": "", "time": ""},
+    "core.sampling.sampler": {"LocalSampler": "core.sampling.local.sampler", "threading": ""},
+    "core.sampling.sampling_rule": {"threading": ""},
+    "core.sampling.reservoir": {"threading": ""},
+    "core.sampling.rule_cache": {"threading": ""},
+    "core.sampling.rule_poller": {"threading": ""},
+    "core.sampling.target_poller": {"threading": "", "time": ""},
+    "core.sampling.connector": {"binascii": "", "botocore": "", "os": ""},
+    "core.sampling.local.reservoir": {"threading": ""},
+    "core.utils.atomic_counter": {"threading": ""},
+    "core.utils.compat": {"inspect": ""},
+    "ext.util": _WRAPT,
+    "ext.boto_utils": {"SegmentNotFoundException": _EXCEPTIONS},
+    "ext.aiobotocore.patch": _WRAPT,
+    "ext.aiohttp.client": {"stacktrace": "core.utils.stacktrace."},
+    "ext.aiohttp.middleware": {"stacktrace": "core.utils.stacktrace."},
+    "ext.botocore.patch": _WRAPT,
+    "ext.bottle.middleware": _SERVED,
+    "ext.django.db": {"copy": "", "importlib": ""},
+    "ext.django.middleware": {**_SERVED},
+    "ext.flask.middleware": _SERVED,
+    "ext.httplib.patch": {"SegmentNotFoundException": _EXCEPTIONS, "urllib3": "", **_UNWRAP},
+    "ext.mysql.patch": _WRAPT,
+    "ext.pg8000.patch": _UNWRAP,
+    "ext.psycopg.patch": {"XRayTracedConn": "ext.dbapi2", "wrapt": ""},
+    "ext.psycopg2.patch": {
+        "XRayTracedConn": "ext.dbapi2",
+        "XRayTracedCursor": "ext.dbapi2",
+        "copy": "",
+        "re": "",
+        "wrapt": "",
+    },
+    "ext.pymysql.patch": _UNWRAP,
+    "ext.pynamodb.patch": _WRAPT,
+    "ext.requests.patch": _WRAPT,
+    "ext.sqlalchemy.util.decorators": {"re": "", "strip_url": "ext.util"},
+    "ext.sqlalchemy_core.patch": {"stacktrace": "core.utils.stacktrace.", "sys": "", **_UNWRAP},
+    "ext.sqlite3.patch": _WRAPT,
+}
+"""Names that a module has because the official one imports them: mock.patch() may ask for them.
+
+Path -> name -> the module of ours that has it; with a dot at the end it is that module; without one,
+the name is that of a library. They are imported when somebody asks.
+"""

@@ -30,6 +30,17 @@ class AsyncSubsegmentContextManager(SubsegmentContextManager):
     async def __aexit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
         self.__exit__(exc_type, exc_val, exc_tb)
 
+    async def _record_call(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        return await self.recorder.record_subsegment_async(  # type: ignore[attr-defined]
+            wrapped,
+            instance,
+            args,
+            kwargs,
+            name=self.name or wrapped.__name__,
+            namespace=self.subsegment_kwargs.get("namespace", "local"),
+            meta_processor=None,
+        )
+
 
 class AsyncAWSXRayRecorder(AWSXRayRecorder):
     """A recorder whose managers are for `async with`, too."""
@@ -66,3 +77,6 @@ class AsyncAWSXRayRecorder(AWSXRayRecorder):
         ) as call:
             call.return_value = await wrapped(*args, **kwargs)
         return call.return_value
+
+
+AsyncAWSXRayRecorder._records_itself = False  # these are ours

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from contextvars import ContextVar
 
@@ -66,6 +67,17 @@ class Context(native.Context):
         self.__local: Any = Local(self)
         self._is_plain = self._is_plain  # an object's own attribute is quick to read
         self._context_missing = os.getenv(CXT_MISSING_STRATEGY_KEY, context_missing)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name in _HOOKS:  # a test puts something in the method's place
+            self._is_plain = False
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        if name in _HOOKS:
+            is_ours = isinstance(self.__local, Local) and _HOOKS.isdisjoint(vars(self))
+            self._is_plain = type(self)._is_plain and is_ours
 
     @property
     def _local(self) -> Any:
@@ -164,6 +176,8 @@ class Context(native.Context):
         if self._is_plain:
             self.set(None)
         elif hasattr(self._local, "__dict__"):
+            if isinstance(self._local, Local):
+                self.set(None)
             self._local.__dict__.clear()
         else:
             self._local.entities = []
@@ -195,7 +209,10 @@ class Context(native.Context):
             return
         self._context_missing = value
 
-    # -- for xtrace itself ----------------------------------------------------------------------
+    # -- for the layer, and xtrace itself -------------------------------------------------------
+
+    def _belong_to(self, recorder: Any) -> None:
+        """It is this recorder's from now on."""
 
     def missing(self, call: str) -> None:
         """What xtrace's own integrations call where no segment is open."""
@@ -221,7 +238,13 @@ class Foreign(Context):
         super().__init__()
         self.given = given
         self.get = self.get_trace_entity
-        self.set = self.set_trace_entity  # type: ignore[assignment]
+        self.set = self._put  # type: ignore[assignment]
+
+    def _put(self, entity: Any, /) -> None:
+        if entity is None:
+            self.given.clear_trace_entities()
+        else:
+            self.given.set_trace_entity(entity)
 
     def put_segment(self, segment: Any) -> None:
         """Handed on, as all others."""
@@ -305,11 +328,14 @@ def _is_due() -> bool:
     return count < MOST_LINES
 
 
-class Local:
+class Local(threading.local):
     """The `_local` of a context: `entities` is what the current entity is under, itself the last.
 
-    Not there while nothing is current. A change of the list is one of the context.
+    Not there while nothing is current. A change of the list is one of the context. Whatever else a
+    program puts here is the thread's own.
     """
+
+    __slots__ = ("__context",)  # all threads have the same
 
     def __init__(self, context: Context) -> None:
         self.__context = context

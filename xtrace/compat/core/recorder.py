@@ -15,13 +15,12 @@ from weakref import WeakSet
 
 from xtrace import faults, model
 from xtrace.compat.aws_xray_sdk import on_uninstall
-from xtrace.compat.late import late
 from xtrace.default import recorder as default_recorder
 from xtrace.recorder import Recorder
 
 from ..sdk_config import SDKConfig, global_sdk_config
 from ..version import VERSION
-from .context import Context, adapted
+from .context import Context, Foreign, adapted
 from .daemon_config import DaemonConfig
 from .exceptions.exceptions import SegmentNameMissingException
 from .lambda_launcher import check_in_lambda
@@ -47,16 +46,8 @@ CONTEXT_MISSING_KEY = "AWS_XRAY_CONTEXT_MISSING"
 
 XRAY_META = {"xray": {"sdk": "X-Ray for Python", "sdk_version": VERSION}}
 
-__getattr__ = late(
-    __name__,
-    LocalSampler=".sampling.local.sampler",
-    SERVICE_INFO=".service_info",
-    UDPEmitter=".emitters.udp_emitter",
-    get_plugin_modules=".plugins.utils",
-    json="json",
-    platform="platform",
-    traceback="traceback",
-)
+_STEPS = frozenset(("begin_subsegment", "end_subsegment"))
+_RECORDING = frozenset(("record_subsegment", "record_subsegment_async"))
 
 
 def _kept(name: str) -> Any:
@@ -86,11 +77,27 @@ class AWSXRayRecorder:
     _dynamic_naming = _kept("naming")
     _is_plain = True
     """Whether decorators may go past begin_subsegment() and end_subsegment(): they are these."""
+    _streams_itself = False
+    """Whether a subclass has its own stream_subsegments()."""
+    _records_itself = False
+    """Whether a subclass has its own record_subsegment(), or the one for coroutines."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "begin_subsegment" in vars(cls) or "end_subsegment" in vars(cls):
+        if not _STEPS.isdisjoint(vars(cls)):
             cls._is_plain = False
+        cls._streams_itself |= "stream_subsegments" in vars(cls)
+        cls._records_itself |= not _RECORDING.isdisjoint(vars(cls))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name in _STEPS:  # a test puts something in the method's place
+            self._is_plain = False
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        if name in _STEPS:
+            self._is_plain = type(self)._is_plain and _STEPS.isdisjoint(vars(self))
 
     def __init__(self) -> None:
         self._set_up(Recorder())
@@ -106,7 +113,6 @@ class AWSXRayRecorder:
         self._plugins: Any = None
         self._aws_metadata: dict[str, Any] = copy.deepcopy(XRAY_META)
         self._origin: str | None = None
-        self.__emitter: Any = None
         lambda_context = check_in_lambda()
         if lambda_context:
             self._context = lambda_context
@@ -282,8 +288,7 @@ class AWSXRayRecorder:
         if context._is_plain:
             entity = context.get()
             if entity is None:
-                context.handle_context_missing()
-                log.warning("There is no segment to end")
+                context.end_segment(end_time)
                 return
             segment = entity.segment
             if isinstance(segment, Segment):
@@ -450,6 +455,8 @@ class AWSXRayRecorder:
 
     def _takes(self, entity: Any, call: str) -> bool:
         """Whether something can be put on an entity: not on one that has ended, or is Lambda's."""
+        if not isinstance(entity, model.Entity):  # a mock, which takes everything
+            return True
         if not entity.in_progress:
             self._native.too_late(entity, call)
             return False
@@ -592,10 +599,10 @@ class AWSXRayRecorder:
 
     @_context.setter
     def _context(self, value: Any) -> None:
+        self.__dict__["_context"] = value
         self._native.context = value
-        belong = getattr(value, "_belong_to", None)
-        if belong is not None:
-            belong(self)
+        if isinstance(value, Context):
+            value._belong_to(self)
 
     @property
     def context(self) -> Any:
@@ -606,16 +613,24 @@ class AWSXRayRecorder:
     def context(self, cxt: Any) -> None:
         self._context = cxt
 
+    # What a program gives stands in the object's dict, from where mock.patch() puts it back.
+
     @property
     def _emitter(self) -> Any:
-        if self.__emitter is None:
-            self.__emitter = self._owner.default_emitter()
-        return self.__emitter
+        emitter = self.__dict__.get("_emitter")
+        if emitter is None:
+            emitter = self.__dict__["_emitter"] = self._owner.default_emitter()
+        return emitter
 
     @_emitter.setter
     def _emitter(self, value: Any) -> None:
-        self.__emitter = value
+        self.__dict__["_emitter"] = value
         self._owner.send_by(value)
+
+    @_emitter.deleter
+    def _emitter(self) -> None:
+        self._native._emitters = None
+        self._emitter = self._owner.default_emitter()
 
     @property
     def emitter(self) -> Any:
@@ -633,7 +648,7 @@ class AWSXRayRecorder:
     @_streaming.setter
     def _streaming(self, value: Any) -> None:
         self.__streaming = value
-        is_ours = type(value) is DefaultStreaming
+        is_ours = type(value) is DefaultStreaming and not self._streams_itself
         self._owner.threshold = value.streaming_threshold if is_ours else -1
         if is_ours:
             value._owner = self._owner
@@ -736,6 +751,18 @@ class recorded:
         return innermost_frames(tb, self._recorder.max_trace_back, with_callers=True)
 
 
+class _Still:
+    """Stands for a context that isn't ours: nobody else knows how it keeps what is current."""
+
+    @staticmethod
+    def get() -> None:
+        """Nothing is put back."""
+
+    @staticmethod
+    def set(entity: Any) -> None:
+        """Nothing changes."""
+
+
 class _Captures:
     """What xtrace's capture decorator asks of a recorder, told by one of ours."""
 
@@ -744,7 +771,9 @@ class _Captures:
 
     @property
     def context(self) -> Any:
-        return self._recorder._context
+        """Where a generator changes what is current between its steps."""
+        context = self._recorder._context
+        return _Still if isinstance(context, Foreign) else context
 
     def in_subsegment(self, name: str, namespace: str = "local") -> Any:
         recorder = self._recorder

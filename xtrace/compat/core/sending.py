@@ -130,6 +130,9 @@ class Owner:
     def check(self, segment: Any) -> None:
         """Send what is complete after the end of a subsegment."""
         if segment._stop is None:
+            if self.recorder._streams_itself:
+                self.recorder.stream_subsegments()
+                return
             streaming = self.recorder._streaming
             if streaming.is_eligible(segment):
                 streaming.stream(segment, self.recorder._stream_subsegment_out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from urllib.parse import urlsplit
 
+from aws_xray_sdk.core.lambda_launcher import check_in_lambda
 from aws_xray_sdk.core.models import http
 from aws_xray_sdk.ext.util import (
     calculate_sampling_decision,
@@ -34,7 +35,7 @@ class XRayMiddleware:
 
     def __init__(self, recorder: Any) -> None:
         self._recorder = recorder
-        self._in_lambda_ctx = served.is_in_lambda(recorder)
+        self._in_lambda_ctx = served.is_in_lambda(check_in_lambda(), recorder)
         _patch_render(recorder)
 
     def apply(self, callback: Callable[..., Any], route: Any) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ import logging
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from aws_xray_sdk.core import xray_recorder
-from aws_xray_sdk.core.lambda_launcher import LambdaContext, check_in_lambda
+from aws_xray_sdk.core.lambda_launcher import check_in_lambda
 from aws_xray_sdk.core.models import http
 from aws_xray_sdk.ext.django.conf import settings
 from aws_xray_sdk.ext.util import (
@@ -43,9 +43,7 @@ class XRayMiddleware:
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
-        self.in_lambda_ctx = (
-            bool(check_in_lambda()) and type(xray_recorder.context) is LambdaContext
-        )
+        self.in_lambda_ctx = served.is_in_lambda(check_in_lambda(), xray_recorder)
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import flask
 import flask.templating
+from aws_xray_sdk.core.lambda_launcher import check_in_lambda
 from aws_xray_sdk.core.models import http
 from aws_xray_sdk.ext.util import (
     calculate_sampling_decision,
@@ -36,7 +37,7 @@ class XRayMiddleware:
     def __init__(self, app: Any, recorder: Any) -> None:
         self.app = app
         self._recorder = recorder
-        self.in_lambda_ctx = served.is_in_lambda(recorder)
+        self.in_lambda_ctx = served.is_in_lambda(check_in_lambda(), recorder)
         app.before_request(self._before_request)
         app.after_request(self._after_request)
         app.teardown_request(self._teardown_request)

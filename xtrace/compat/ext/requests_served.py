@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from aws_xray_sdk.core.lambda_launcher import LambdaContext, check_in_lambda
+from aws_xray_sdk.core.lambda_launcher import LambdaContext
 from aws_xray_sdk.core.models import http
 
 from xtrace.naming import UNNAMED
@@ -17,9 +17,9 @@ _is_trace_id = re.compile(r"1-[0-9a-fA-F]{8}-[0-9a-fA-F]{24}", re.ASCII).fullmat
 _is_id = re.compile(r"[0-9a-fA-F]{16}", re.ASCII).fullmatch
 
 
-def is_in_lambda(recorder: Any) -> bool:
-    """Whether requests are parts of a Lambda function's invocation."""
-    return bool(check_in_lambda()) and type(recorder.context) is LambdaContext
+def is_in_lambda(launched: Any, recorder: Any) -> bool:
+    """Whether requests are parts of a Lambda function's invocation. launched: of check_in_lambda()."""
+    return bool(launched) and type(recorder.context) is LambdaContext
 
 
 def begin(recorder: Any, name: Any, header: Any, decision: Any, in_lambda: bool) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 
 from xtrace import ledger, packing
 from xtrace.daemon import endpoint_text
@@ -36,7 +37,7 @@ class UDPEmitter(udp.UdpEmitter):
 
     def send(self, batch: list[Any]) -> None:
         """Send entities, by send_entity() if a program has put another there."""
-        if self._is("send_entity") and self._is("_send_data"):
+        if self._is("send_entity") and self._is_plain():
             super().send(batch)
             return
         self.ledger.send(len(batch), 0, recorded=len(batch))
@@ -46,12 +47,21 @@ class UDPEmitter(udp.UdpEmitter):
         """Whether a method is still ours."""
         return name not in vars(self) and getattr(type(self), name) is _ours[name]
 
+    def _is_plain(self) -> bool:
+        """Whether datagrams are sent by ourselves, by a socket of ours."""
+        return self._has_own_socket() and self._is("_send_data")
+
+    def _has_own_socket(self) -> bool:
+        """Whether no test has put another there."""
+        sock = getattr(self, "_socket", None)
+        return sock is None or type(sock) is socket.socket
+
     def send_entity(self, entity: Any) -> None:
         """Send an entity with all under it. Raises nothing."""
         try:
             batch = [each for each in entity._with_all_under() if each.sampled]
             prepare(batch)
-            if self._is("_send_data"):
+            if self._is_plain():
                 super().send(batch)
                 return
             overhead = len(PROTOCOL_HEADER) + len(PROTOCOL_DELIMITER)
@@ -62,6 +72,9 @@ class UDPEmitter(udp.UdpEmitter):
 
     def _send_data(self, data: str) -> None:
         """Send one datagram: the header, the delimiter, and a document."""
+        if not self._has_own_socket():
+            self._socket.sendto(data.encode(), (self._ip, self._port))  # type: ignore[union-attr]
+            return
         document = data.partition(PROTOCOL_DELIMITER)[2]
         self.send_documents([(document.encode(), 1)])
 
@@ -69,10 +82,18 @@ class UDPEmitter(udp.UdpEmitter):
         """Send there from now on. None or "" changes nothing."""
         if address:
             self._ip, self._port = self._parse_address(address)
+            if not self._has_own_socket():
+                return
             self._disconnect()
             self.url = f"udp://{endpoint_text((self._ip, self._port))}"
             self.endpoint = (self._ip, self._port)
             self._begin()
+
+    def _disconnect(self) -> None:
+        if self._has_own_socket():
+            super()._disconnect()
+        else:
+            self._socket = None
 
     @property
     def ip(self) -> str:

@@ -74,6 +74,7 @@ class _Nobody:
     open: dict[model.Entity, int] = {}  # noqa: RUF012 # nothing is ever put there
     environment: dict[str, Any] = {}  # noqa: RUF012
     origin = service_version = constant = recorder = None
+    log_groups: tuple[str, ...] = ()
     streaming_threshold = sys.maxsize
     max_trace_back = 10
     redact = True

@@ -251,6 +251,10 @@ class SubsegmentContextManager:
             return self._record_call(wrapped, *args)
         if is_already_recording(wrapped):
             return wrapped
+        if self.recorder._records_itself:
+            import wrapt  # as the official SDK's decorators are: for a program's own recorder
+
+            return wrapt.FunctionWrapper(wrapped, self._record_call)
         namespace = self.subsegment_kwargs.get("namespace", "local")
         captures: Any = self.recorder._captures
         decorated = decorator.capture(captures, wrapped, self.name, namespace)

@@ -10,7 +10,6 @@ from threading import Lock
 from weakref import WeakSet
 
 from xtrace import forks
-from xtrace.compat.late import late
 
 from ...sdk_config import global_sdk_config
 from .connector import ServiceConnector
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from .sampling_rule import SamplingRule
 
 log = logging.getLogger(__name__)
-
-__getattr__ = late(__name__, LocalSampler=".local.sampler")
 
 
 class DefaultSampler:
