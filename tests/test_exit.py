@@ -48,24 +48,34 @@ with xtrace.in_subsegment("done"):
 
 
 RESOLVER_HANGS = """
-import socket, threading, time
-socket.getaddrinfo = lambda *args, **kwargs: threading.Event().wait()
+import os, socket, threading, time
+real = socket.getaddrinfo
+def getaddrinfo(*args, **kwargs):
+    if not kwargs.get("flags"):  # else an address, not a name
+        threading.Event().wait()
+    return real(*args, **kwargs)
+socket.getaddrinfo = getaddrinfo
 import atexit, xtrace
 began = []
 atexit.register(lambda: print(time.monotonic() - began[0]))
-xtrace.configure(service="test", sampling=False, emitter="udp://somewhere.invalid:2000")
+xtrace.configure(service="test", sampling=False, emitter=os.environ["EMITTER"])
 before = time.monotonic()
-for _ in range(100):
+for _ in range(int(os.environ["SEGMENTS"])):
     with xtrace.in_segment():
         pass
+xtrace.begin_segment("still open")
 print(time.monotonic() - before)
 began.append(time.monotonic())
 """
 
 
-def test_a_name_that_is_never_resolved_delays_neither_requests_nor_the_exit():
+@pytest.mark.parametrize("segments", ["100", "0"])
+@pytest.mark.parametrize(
+    "emitter", ["udp://somewhere.invalid:2000", "otlp+http://somewhere.invalid:4318"]
+)
+def test_a_name_that_is_never_resolved_delays_neither_requests_nor_the_exit(emitter, segments):
     before = time.monotonic()
-    done = run(RESOLVER_HANGS)
+    done = run(RESOLVER_HANGS, EMITTER=emitter, SEGMENTS=segments)
     assert done.returncode == 0, done.stderr
     requests, exit = map(float, done.stdout.split())
     assert requests < 0.5

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 
 import pytest
 import trustme
@@ -20,7 +22,7 @@ import xtrace
 from tests.delivery.backend import answering, backend, dripping, raw, reset, silent
 from tests.helpers import ended, eventually, keeping_recorder
 from xtrace import faults, forks
-from xtrace.delivery import retry
+from xtrace.delivery import http, retry
 from xtrace.emitters import worker
 from xtrace.emitters.otlp import OtlpEmitter
 from xtrace.ledger import EmitterStats
@@ -191,6 +193,12 @@ def test_tls(emitter_to, authority):
         assert there.connections == 1
 
 
+def authority_context(authority):
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
 @pytest.mark.parametrize("wrong", ["another name", "another authority", "no TLS"])
 def test_a_backend_that_cannot_be_trusted_gets_nothing(emitter_to, authority, wrong, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "300")
@@ -319,6 +327,162 @@ def test_many_threads_lose_nothing(emitter_to):
         emitter.flush(20)
         assert len({span.span_id for span in there.spans()}) == 800
     assert stats(emitter).sent == 800
+
+
+# -- addresses and proxies ------------------------------------------------------------------------
+
+
+def hanging(monkeypatch):
+    """Names are looked up for ever, until the event is set; addresses are read as always."""
+    real, answers = socket.getaddrinfo, threading.Event()
+    asked = []
+
+    def getaddrinfo(host, *args, **kwargs):
+        if kwargs.get("flags"):
+            return real(host, *args, **kwargs)
+        asked.append(host)
+        answers.wait()
+        return real("127.0.0.1", *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return answers, asked
+
+
+def test_a_name_that_is_never_resolved_ends_a_request_in_time_and_is_asked_for_once(monkeypatch):
+    answers, asked = hanging(monkeypatch)
+    with backend() as there:
+        client = http.Client(http.Place("http", "collector.example", there.port, ""), "")
+        for _ in range(3):
+            with pytest.raises(
+                http.Unreachable, match="collector.example takes too long"
+            ) as caught:
+                client.request("POST", "/", {}, b"", time.monotonic() + 0.05)
+            assert caught.value.kind == "TimeoutCount"
+        answers.set()
+        assert client.request("POST", "/", {}, b"", time.monotonic() + 10).status == 200
+        client.close()
+    assert asked == ["collector.example"]
+
+
+def test_without_a_thread_for_it_no_name_is_looked_up_where_the_program_ends(monkeypatch):
+    """Python 3.12 starts none then; a background thread may wait for the answer, the main one not."""
+    answers, asked = hanging(monkeypatch)
+    answers.set()
+
+    def refusing(self):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    with backend() as there:
+        client = http.Client(http.Place("http", "collector.example", there.port, ""), "")
+        outcomes = []
+
+        def request():
+            try:
+                outcomes.append(client.request("POST", "/", {}, b"", time.monotonic() + 10).status)
+            except http.Unreachable as error:
+                outcomes.append(str(error))
+            client.close()
+
+        background = threading.Thread(target=request)
+        background.start()  # it begins before no more do
+        background.join()
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refusing)
+            request()
+    assert outcomes[0] == 200
+    assert "can't create new thread" in outcomes[1]
+    assert asked == ["collector.example"]
+
+
+def test_an_address_that_is_silent_leaves_time_for_the_next(monkeypatch):
+    with backend() as there, socket.socket() as silent_one:
+        silent_one.bind(("127.0.0.1", 0))
+        silent_one.listen(0)
+        full = [socket.socket() for _ in range(4)]
+        for each in full:  # its queue is full: what else comes isn't answered at all
+            each.setblocking(False)
+            each.connect_ex(silent_one.getsockname())
+        addresses = [
+            (socket.AF_INET, socket.SOCK_STREAM, 0, "", silent_one.getsockname()),
+            (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", there.port)),
+        ]
+        begun = time.monotonic()
+        with http.connect(addresses, begun + 1.0) as connection:
+            assert connection.getpeername() == ("127.0.0.1", there.port)
+        assert time.monotonic() - begun >= 0.4  # the first was tried
+        for each in full:
+            each.close()
+
+
+def test_a_proxy_that_asks_who_we_are_is_told(emitter_to, monkeypatch):
+    with backend() as proxy:
+        monkeypatch.setenv("http_proxy", f"http://me:p%40ss@127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("no_proxy", "")
+        emitter = emitter_to(4318, host="otel.example")
+        emitter.send(ended())
+        eventually(lambda: stats(emitter).sent == 1)
+        (request,) = proxy.requests
+    assert request.path == "http://otel.example:4318/v1/traces"
+    assert request.headers["host"] == "otel.example:4318"
+    assert request.headers["proxy-authorization"] == "Basic bWU6cEBzcw=="
+
+
+def test_a_proxy_is_told_in_the_tunnel_and_the_backend_is_not(authority, monkeypatch):
+    with backend(context=context_of(authority, "127.0.0.1")) as there, tunnel(there.port) as proxy:
+        client = http.Client(
+            http.Place("https", "127.0.0.1", there.port, ""),
+            f"http://me:secret@127.0.0.1:{proxy.port}",
+            authority_context(authority),
+        )
+        assert client.request("POST", "/", {}, b"x", time.monotonic() + 10).status == 200
+        client.close()
+    assert b"Proxy-Authorization: Basic bWU6c2VjcmV0\r\n" in proxy.head
+    assert proxy.head.startswith(b"CONNECT 127.0.0.1:")
+    assert "proxy-authorization" not in there.requests[0].headers
+
+
+@contextmanager
+def tunnel(port):
+    """A proxy that takes one CONNECT, to a port of this machine."""
+    said = SimpleNamespace(head=b"", port=0)
+
+    def copy(source, target):
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def serve():
+        connection, _ = listener.accept()
+        with connection, socket.create_connection(("127.0.0.1", port)) as there:
+            while not said.head.endswith(b"\r\n\r\n"):
+                said.head += connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=copy, args=(there, connection), daemon=True)
+            back.start()
+            copy(connection, there)
+            back.join()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        said.port = listener.getsockname()[1]
+        serving = threading.Thread(target=serve, daemon=True)
+        serving.start()
+        yield said
+        serving.join(10)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        ("https://proxy:3128", "over https; write http://host:port"),
+        ("http://me:secret@:3128", "':3128' has no host"),
+        ("proxy:0", "has the port 0"),
+    ],
+)
+def test_what_is_no_proxy_is_an_error_without_the_password(proxy, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        http.proxy_of(proxy)
+    assert "secret" not in str(caught.value)
 
 
 # -- threads and forks ----------------------------------------------------------------------------

@@ -1,5 +1,4 @@
-"""Requests over HTTP/1.1 with an end to every wait: for looking up the host, though, which can't be
-interrupted.
+"""Requests over HTTP/1.1 with an end to every wait, be it for the host's address.
 
 Written on a socket of its own, so that no patch of an HTTP library, ours or another tracer's,
 records it, and so that one deadline holds from the first packet to the last byte of the answer.
@@ -7,22 +6,28 @@ records it, and so that one deadline holds from the first packet to the last byt
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import socket
 import ssl
+import threading
 import time
 from http.client import HTTPException, HTTPResponse
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from .. import forks
 from . import OTHER, REFUSED, TIMEOUT, UNKNOWN_HOST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from http.client import HTTPMessage
-    from typing import Any
+    from typing import Any, TypeAlias
+
+    # family, type, protocol, canonical name, address: as getaddrinfo has them
+    Address: TypeAlias = tuple[int, int, int, str, Any]
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 _SECONDS_OF_USE = 50.0
@@ -83,6 +88,32 @@ def place_of(url: str) -> Place:
     return Place(scheme, parts.hostname, port, parts.path.rstrip("/"))
 
 
+class HttpProxy(NamedTuple):
+    """An HTTP proxy. headers: that say who we are, for it alone."""
+
+    place: Place
+    headers: dict[str, str]
+
+
+def proxy_of(proxy: str) -> HttpProxy:
+    """Read the URL of a proxy: "http://user:password@host:3128", "host:3128". Raises ValueError.
+
+    A password may be percent-encoded, and isn't in what the error says.
+    """
+    scheme, there, rest = proxy.rpartition("://")
+    account, at, host = rest.rpartition("@")
+    if there and scheme.lower() != "http":
+        raise ValueError(f"its proxy is one over {scheme}; write http://host:port")
+    headers = {}
+    if at:
+        text = base64.b64encode(unquote(account).encode()).decode()
+        headers["Proxy-Authorization"] = f"Basic {text}"
+    try:
+        return HttpProxy(place_of(f"http://{host}")._replace(path=""), headers)
+    except ValueError as error:
+        raise ValueError(f"its proxy {host!r} {error}") from None
+
+
 def proxy_for(place: Place) -> str | None:
     """The proxy that the environment names for a host (HTTPS_PROXY, NO_PROXY and so on)."""
     from urllib.request import getproxies, proxy_bypass
@@ -107,7 +138,8 @@ class Client:
         self._context = context
         self._socket: socket.socket | None = None
         self._used_at = 0.0
-        self._through: Place | None = None
+        self._through: HttpProxy | None = None
+        self._lookup: _Lookup | None = None
 
     def request(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, deadline: float
@@ -151,6 +183,7 @@ class Client:
     def after_fork(self) -> None:
         """Forget the connection without a word to the other side: it is the parent's."""
         sock, self._socket = self._socket, None
+        self._lookup = None
         if sock is not None:
             try:
                 os.close(sock.detach())
@@ -161,19 +194,17 @@ class Client:
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, deadline: float
     ) -> Answer:
         sock = self._connected(deadline)
+        more = dict(headers)
         if self._through is not None and self.place.scheme == "http":
             path = f"http://{self.place.authority}{path}"
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.place.authority}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        lines.append(f"Content-Length: {len(body)}")
-        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-        _wait_for(sock, deadline)
+            more |= self._through.headers
+        more["Content-Length"] = str(len(body))
+        head = _head(f"{method} {path} HTTP/1.1", self.place.authority, more)
         if len(body) < 16_384:
-            sock.sendall(head + body)
+            _send(sock, head + body, deadline)
         else:
-            sock.sendall(head)
-            _wait_for(sock, deadline)
-            sock.sendall(body)
+            _send(sock, head, deadline)
+            _send(sock, body, deadline)
         with Answering(sock, deadline).response(method) as response:
             answer = Answer(response.status, response.headers, read(response))
             stays_open = not response.will_close
@@ -189,11 +220,11 @@ class Client:
                 return self._socket
             self.close()
         proxy = self._proxy if self._proxy is not None else proxy_for(self.place)
-        self._through = place_of(proxy if "://" in proxy else f"http://{proxy}") if proxy else None
-        to = self._through or self.place
-        self._socket = sock = connect(to.host, to.port, deadline)
+        self._through = proxy_of(proxy) if proxy else None
+        to = self.place if self._through is None else self._through.place
+        self._socket = sock = connect(self._addresses(to.host, to.port, deadline), deadline)
         if self._through is not None and self.place.scheme == "https":
-            self._tunnel(sock, deadline)
+            self._tunnel(sock, self._through, deadline)
         if self.place.scheme == "https":
             if self._context is None:
                 self._context = ssl.create_default_context()
@@ -201,24 +232,84 @@ class Client:
             self._socket = sock = self._context.wrap_socket(sock, server_hostname=self.place.host)
         return sock
 
-    def _tunnel(self, sock: socket.socket, deadline: float) -> None:
+    def _addresses(self, host: str, port: int, deadline: float) -> Sequence[Address]:
+        """What a host name stands for, or an address. Raises OSError."""
+        try:
+            return socket.getaddrinfo(
+                host, port, 0, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+            )
+        except socket.gaierror:  # a name
+            pass
+        if host == "localhost" or not forks.may_start_threads():
+            return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        # One that isn't done in time is waited for by the next request, not asked again beside it.
+        if self._lookup is None or self._lookup.of != (host, port):
+            try:
+                self._lookup = _Lookup(host, port)
+            except RuntimeError as error:  # no more threads, or the interpreter ends
+                if threading.current_thread() is threading.main_thread():
+                    raise OSError(str(error)) from error  # which would wait for this one
+                return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        try:
+            return self._lookup.wait(deadline)
+        finally:
+            if self._lookup.is_done:
+                self._lookup = None
+
+    def _tunnel(self, sock: socket.socket, through: HttpProxy, deadline: float) -> None:
         host = f"[{self.place.host}]" if ":" in self.place.host else self.place.host
         authority = f"{host}:{self.place.port}"
-        _wait_for(sock, deadline)
-        sock.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode())
+        _send(sock, _head(f"CONNECT {authority} HTTP/1.1", authority, through.headers), deadline)
         response = Answering(sock, deadline).response("CONNECT")
         if response.status != 200:
             raise Unreachable(f"The proxy refuses {authority} ({response.status})")
 
 
-def connect(host: str, port: int, deadline: float) -> socket.socket:
-    """A TCP connection; each address of the host is tried. Raises OSError."""
-    failed: OSError = OSError(f"{host} has no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+class _Lookup:
+    """A host name that is looked up by a thread of its own: that can't be interrupted, but left alone.
+
+    Raises RuntimeError if no thread can be started.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self.of = host, port
+        self._found: Sequence[Address] = ()
+        self._failed: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="xtrace-resolver", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._found = socket.getaddrinfo(*self.of, 0, socket.SOCK_STREAM)
+        except Exception as error:
+            self._failed = error
+
+    @property
+    def is_done(self) -> bool:
+        return not self._thread.is_alive()
+
+    def wait(self, deadline: float) -> Sequence[Address]:
+        """The addresses. Raises OSError, also if they aren't known by the deadline."""
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        if not self.is_done:
+            raise TimeoutError(f"looking up {self.of[0]} takes too long")
+        if self._failed is not None:
+            raise self._failed
+        return self._found
+
+
+def connect(addresses: Sequence[Address], deadline: float) -> socket.socket:
+    """A TCP connection to the first address that answers. Raises OSError.
+
+    Each has its share of the time, so that one that is silent leaves some to the next.
+    """
+    failed = OSError("the host has no address")
+    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
         sock = None
         try:
             sock = socket.socket(family, kind, protocol)
-            _wait_for(sock, deadline)
+            now = time.monotonic()
+            _wait_for(sock, now + (deadline - now) / (len(addresses) - tried))
             sock.connect(address)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return sock
@@ -227,6 +318,16 @@ def connect(host: str, port: int, deadline: float) -> socket.socket:
             if sock is not None:
                 sock.close()
     raise failed
+
+
+def _head(first: str, host: str, headers: Mapping[str, str]) -> bytes:
+    lines = [first, f"Host: {host}", *(f"{name}: {value}" for name, value in headers.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _send(sock: socket.socket, data: bytes, deadline: float) -> None:
+    _wait_for(sock, deadline)
+    sock.sendall(data)  # which takes no longer in all
 
 
 def _wait_for(sock: socket.socket, deadline: float) -> None:

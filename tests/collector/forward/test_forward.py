@@ -97,8 +97,9 @@ def test_two_targets_get_everything_each_at_its_own_pace(x_ray):
             assert collector.flush()
             eventually(lambda: len(ids(x_ray)) == 30)
             eventually(lambda: other.received == 30)
-            waiting = [found.waiting for found in collector.forwarding.counts()]
-            assert waiting == [0, 30, 0]
+            eventually(
+                lambda: [found.waiting for found in collector.forwarding.counts()] == [0, 30, 0]
+            )
 
 
 # -- an outage ------------------------------------------------------------------------------------
