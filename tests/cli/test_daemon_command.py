@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import re
 import signal
 import subprocess
@@ -164,6 +165,56 @@ def test_a_task_file_of_another_kind(tmp_path, monkeypatch, text):
     (tmp_path / "task.json").write_text(text)
     monkeypatch.setenv("ECS_CONTAINER_METADATA_FILE", str(tmp_path / "task.json"))
     assert _forwarding._region_of_task() is None
+
+
+def test_the_region_of_an_ec2_instance(monkeypatch):
+    def metadata(connection, request):
+        is_token = request.path == "/latest/api/token"
+        answering(200, b"token" if is_token else b"sa-east-1b")(connection, request)
+
+    with backend(metadata) as there:
+        monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+        endpoint = f"http://127.0.0.1:{there.port}"
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint)
+        (target,) = _forwarding.targets(read()[1])
+        assert target.url == "xray://sa-east-1"
+        assert there.requests[-1].path == "/latest/meta-data/placement/availability-zone/"
+        there.requests.clear()
+        with pytest.raises(ConfigurationError, match="no region"):
+            _forwarding.targets(read("-o")[1])
+        assert there.requests == []
+
+
+def test_a_log_file_is_rotated_unless_the_file_says_otherwise(tmp_path, monkeypatch):
+    monkeypatch.setattr(collector, "LOG_FILE_BYTES", 100)
+    for rotates, files in (("true", ["x.log", "x.log.1"]), ("false", ["x.log"])):
+        (tmp_path / "x.yaml").write_text(f"Logging:\n  LogRotation: {rotates}\nVersion: 2\n")
+        arguments, _ = read("-c", "x.yaml")
+        with pytest.MonkeyPatch.context() as patched:
+            for name in ("xtrace", "uvicorn.error"):
+                for field in ("handlers", "propagate", "level"):
+                    logger = logging.getLogger(name)
+                    patched.setattr(logger, field, getattr(logger, field))
+            collector._log_to("x.log", logging.INFO, arguments.log_rotation)
+            (handler,) = logging.getLogger("xtrace").handlers
+            for _ in range(9):
+                logging.getLogger("xtrace.collector").info("a line of some length")
+            handler.close()
+        assert sorted(path.name for path in tmp_path.glob("x.log*")) == files
+        for path in tmp_path.glob("x.log*"):
+            path.unlink()
+
+
+def test_its_version(capsys):
+    with pytest.raises(SystemExit):
+        main(["daemon", "-v"])
+    assert capsys.readouterr().out.startswith("xtrace ")
+
+
+def test_a_proxy_that_is_none_is_an_error_at_the_start(capsys):
+    words = ["daemon", "-b", "127.0.0.1:0", "-t", "127.0.0.1:0", "-n", "eu-west-1"]
+    assert main([*words, "-p", "https://proxy:3128"]) == 2
+    assert "http://host:port" in capsys.readouterr().err
 
 
 def test_the_buffer_is_a_share_of_the_memory():

@@ -5,17 +5,22 @@ collector (rotel), and AWS's X-Ray as moto has it.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 from pathlib import Path
 
 import pytest
+from botocore.credentials import AssumeRoleCredentialFetcher
 
 from tests.cli.test_compare_backends import work
+from tests.delivery.backend import answering, backend
 from tests.helpers import eventually
 from tests.support.own_environment import ROOT, python_with
 from xtrace import collector
 from xtrace.cli import main
+from xtrace.collector.daemon import Daemon
+from xtrace.collector.forward.targets import Settings, target_of
 from xtrace.recorder import Recorder
 
 HERE = Path(__file__).parent
@@ -105,6 +110,45 @@ def moto():
     )
     yield server.stdout.readline().strip()
     server.communicate(timeout=20)
+
+
+def test_a_daemon_with_a_role_signs_with_what_moto_s_sts_gives_for_it(moto, monkeypatch):
+    """One session for all of its threads, and for what it hands on for SDKs."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", moto)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    asked = []
+    assume = AssumeRoleCredentialFetcher.fetch_credentials
+
+    def counting(self):
+        asked.append(self._role_arn)
+        return assume(self)
+
+    monkeypatch.setattr(AssumeRoleCredentialFetcher, "fetch_credentials", counting)
+    role = "arn:aws:iam::123456789012:role/to-x-ray"
+    with backend(answering(200, b'{"UnprocessedTraceSegments": []}')) as x_ray:
+        settings = Settings(role_arn=role, endpoint=f"http://127.0.0.1:{x_ray.port}")
+        target = target_of("xray://eu-west-1", settings)
+        daemon = Daemon(("127.0.0.1", 0), forward=[target], max_waiting_bytes=10**6)
+        daemon.start()
+        try:
+            recorder = Recorder(service="shop", sampling=False, emitter=f"udp://{daemon.address}")
+            work(recorder)
+            recorder.configure(emitter="memory:")
+            eventually(lambda: daemon.forwarding.counts()[0].delivered == daemon.counts().received)
+            assert daemon.forwarding.proxy.ask("/GetSamplingRules", {}) == {
+                "UnprocessedTraceSegments": []
+            }
+        finally:
+            daemon.stop()
+    keys = {
+        re.search("Credential=([^/]+)/", each.headers["authorization"])[1]
+        for each in x_ray.requests
+    }
+    tokens = {each.headers["x-amz-security-token"] for each in x_ray.requests}
+    assert len(keys) == len(tokens) == 1
+    assert keys != {"key"}
+    assert asked == [role]
 
 
 def test_x_ray_as_moto_has_it_gets_the_same(moto, monkeypatch, capsys):

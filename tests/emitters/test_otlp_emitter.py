@@ -9,6 +9,7 @@ import pytest
 from tests.delivery.backend import answering, backend
 from tests.helpers import ended, entities_in, eventually, keeping_recorder
 from xtrace import collector
+from xtrace.delivery import otlp
 from xtrace.delivery.otlp import MAX_REQUEST_BYTES, OtlpError, endpoint_of, options
 from xtrace.emitters.otlp import OtlpEmitter
 from xtrace.errors import InvalidAddress
@@ -43,9 +44,11 @@ def stats(emitter):
     return EmitterStats(emitter.url, emitter.ledger)
 
 
-def in_progress(name="a"):
+def in_progress(name="a", **metadata):
     segment = keeping_recorder().in_segment(name)
     segment.begin()
+    for key, value in metadata.items():
+        segment.put_metadata(key, value)
     return segment
 
 
@@ -136,6 +139,28 @@ def test_what_is_in_progress_waits_for_its_end(emitter_to):
         (span,) = there.spans()
         assert stats(emitter).recorded == stats(emitter).sent == 1
     assert not [a for a in span.attributes if a.key == "aws.xray.inprogress"]
+
+
+def test_what_is_in_progress_has_room_in_bytes_and_the_oldest_are_sent_as_they_are(
+    emitter_to, monkeypatch
+):
+    monkeypatch.setattr(otlp, "MAX_HELD_BYTES", 10_000)
+    with backend() as there:
+        emitter = emitter_to(there)
+        segments = [in_progress(f"part {number}", x="y" * 900) for number in range(30)]
+        for segment in segments:
+            emitter.send([segment])
+        emitter.flush(10)
+        assert emitter._worker._backend._held_bytes <= 10_000
+        early = [span.name for span in there.spans()]
+        assert early == [segment.name for segment in segments[: len(early)]]
+        assert stats(emitter).sent == len(early) >= 15
+        for segment in segments:
+            segment.close()
+            emitter.send([segment])
+        emitter.flush(10)
+        assert emitter._worker._backend._held_bytes == 0
+        assert {span.name for span in there.spans()} == {segment.name for segment in segments}
 
 
 def test_what_is_still_in_progress_at_the_end_is_sent_as_it_is(emitter_to):
@@ -274,6 +299,8 @@ def test_what_an_endpoint_cannot_have(url):
         ("TIMEOUT", "0", "milliseconds"),
         ("HEADERS", "secret", "key=value"),
         ("HEADERS", "a=b%0d%0aX:1", "key=value"),
+        ("HEADERS", "api key=secret", "api key"),
+        ("HEADERS", "key=gehe%C3%AFm", "values are ASCII"),
     ],
 )
 def test_wrong_settings_are_errors_that_say_what_to_write(name, value, hint):

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from ..collector.store import is_url
 from ..delivery.http import Unreachable
-from ..delivery.xray import XRayApi, XRayError, error_of, region_of, require_botocore
+from ..delivery.xray import Signer, XRayApi, XRayError, error_of, region_of, require_botocore
 from ..errors import ConfigurationError
 from . import _store
 
@@ -86,10 +86,10 @@ def _from_api(where: str, start: float, end: float) -> Iterator[dict[str, Any]]:
     try:
         if where.startswith("xray:"):
             require_botocore()
-            api = XRayApi(region_of(where.partition(":")[2].strip("/")))
+            api = XRayApi(Signer(region_of(where.partition(":")[2].strip("/"))))
             unsigned = False
         else:
-            api = XRayApi("us-east-1", endpoint=where.rstrip("/"))
+            api = XRayApi(Signer("us-east-1"), endpoint=where.rstrip("/"))
             unsigned = True
     except XRayError as error:
         raise ConfigurationError(f"{where!r}: {error}") from None

@@ -25,6 +25,7 @@ _SHARE_OF_MEMORY = 0.01
 
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _VERSIONS = (1, 2)
+_METADATA_SETTINGS = ("ec2_metadata_service_endpoint", "ec2_metadata_service_endpoint_mode")
 
 # Key of the file -> name below, and the type of its value.
 _KEYS: dict[str, Any] = {
@@ -118,6 +119,7 @@ def read(arguments: argparse.Namespace, searches: bool) -> Forwarding:
             setattr(arguments, flag, said[flag])
     if arguments.log_level is None:
         arguments.log_level = said.get("log_level") or "prod"
+    arguments.log_rotation = said.get("log_rotation", True)
     urls = list(arguments.forward)
     if not urls and arguments.no_store:
         urls = ["xray:"]
@@ -194,10 +196,14 @@ def _region(forwarding: Forwarding) -> str | None:
     """Where the daemon finds its region, in its order; the last are the AWS configuration's."""
     found = forwarding.region or os.environ.get("AWS_REGION") or _region_of_task()
     if not found and not forwarding.local_mode:
+        from botocore.session import get_session
         from botocore.utils import InstanceMetadataRegionFetcher
 
         try:
-            found = InstanceMetadataRegionFetcher(timeout=1, num_attempts=1).retrieve_region()
+            session = get_session()
+            config = {name: session.get_config_variable(name) for name in _METADATA_SETTINGS}
+            fetcher = InstanceMetadataRegionFetcher(timeout=1, num_attempts=1, config=config)
+            found = fetcher.retrieve_region()
         except Exception:  # nobody there: this isn't EC2
             found = None
     return found

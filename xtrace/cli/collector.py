@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(
             f"The log level is {arguments.log_level!r}. Write one of {', '.join(LOG_LEVELS)}."
         )
-    _log_to(arguments.log_file, LOG_LEVELS[arguments.log_level])
+    _log_to(arguments.log_file, LOG_LEVELS[arguments.log_level], arguments.log_rotation)
     stop = Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -159,14 +159,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _log_to(path: str | None, level: int) -> None:
+def _log_to(path: str | None, level: int, rotates: bool) -> None:
     handler: logging.Handler
     try:
-        handler = (
-            RotatingFileHandler(path, maxBytes=LOG_FILE_BYTES, backupCount=1)
-            if path
-            else logging.StreamHandler()
-        )
+        if not path:
+            handler = logging.StreamHandler()
+        else:
+            most = LOG_FILE_BYTES if rotates else 0
+            handler = RotatingFileHandler(path, maxBytes=most, backupCount=1)
     except OSError as error:
         raise ConfigurationError(f"Can't log to {path!r}: {error.strerror}.") from error
     handler.setFormatter(logging.Formatter("%(asctime)s [%(levelname)s] %(message)s"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._version import __version__
 from . import collector
 
 TYPE_CHECKING = False
@@ -10,8 +11,9 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes: what `xtrace collector` does."""
+    """Say what the command takes: what `xtrace collector` does, and the daemon's -v."""
     collector.add_arguments(parser)
+    parser.add_argument("-v", "--version", action="version", version=f"xtrace {__version__}")
 
 
 def run(arguments: argparse.Namespace) -> int:

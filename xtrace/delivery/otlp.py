@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import ssl
 import time
 from typing import NamedTuple
@@ -23,11 +24,12 @@ from .http import Client, Unreachable, place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, Protocol
 
     from ..otlp.mapping import Attribute, Service
     from .http import Answer
+    from .xray import Signer
 
     class Services(Protocol):
         """Knows which service a subsegment belongs to that comes alone."""
@@ -56,11 +58,13 @@ TOO_LARGE = "too large for the backend"
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 """Uncompressed; AWS takes 5 MB, others mostly 4 MiB or more."""
 MAX_HELD = 1000
-"""Spans in progress that are held back until they have ended."""
+MAX_HELD_BYTES = 4 * 1024 * 1024
+"""Spans in progress that are held back until they have ended, and their documents."""
 
 _MIN_GZIP_BYTES = 1024
 _SECONDS_AT_A_STRETCH = 0.0005
 _MAX_SERVICES = 1000
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ENCODINGS = {
     "http/protobuf": encoding.PROTOBUF,
     "http/json": encoding.JSON,
@@ -117,8 +121,15 @@ def options(environment: Mapping[str, str] = os.environ) -> Options:
         raise OtlpError(
             f"OTEL_EXPORTER_OTLP_TIMEOUT is {timeout!r}. Write milliseconds, as in 10000."
         )
+    headers = _pairs(said("HEADERS") or "", "OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret")
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not value.isascii():
+            raise OtlpError(
+                f"OTEL_EXPORTER_OTLP_HEADERS has {name!r}, which can't be sent as a header: names are "
+                "letters, digits and hyphens, and values are ASCII."
+            )
     return Options(
-        _pairs(said("HEADERS") or "", "OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret"),
+        headers,
         protocol,
         compression,
         int(timeout) / 1000,
@@ -198,7 +209,7 @@ class _Made(NamedTuple):
 class OtlpBackend:
     """Posts spans to an OTLP/HTTP endpoint. Used by one thread at a time.
 
-    url: of the endpoint. sign: adds headers to those of a request, given its URL and body.
+    url: of the endpoint. signer: of requests, for an endpoint that asks for it.
     yields: lets other threads run while spans are made; for a process that has more to do.
     services: for documents of subsegments whose parcel doesn't say what service they belong to.
     """
@@ -210,7 +221,7 @@ class OtlpBackend:
         self,
         url: str,
         options: Options,
-        sign: Callable[[str, dict[str, str], bytes], dict[str, str]] | None = None,
+        signer: Signer | None = None,
         yields: bool = True,
         proxy: str | None = None,
         services: Services | None = None,
@@ -219,7 +230,7 @@ class OtlpBackend:
         self._options = options
         self._services_of = services
         self._encoding = _ENCODINGS[options.protocol]
-        self._sign = sign
+        self._signer = signer
         self._yields = yields
         place = place_of(url)
         self._path = place.path
@@ -228,6 +239,7 @@ class OtlpBackend:
         self._services: dict[str, tuple[Service, bytes]] = {}
         # Spans in progress, by trace and id, until the same ones have ended.
         self._held: dict[tuple[str, str], Parcel] = {}
+        self._held_bytes = 0
 
     def deliver(self, parcels: Sequence[Parcel], deadline: float, final: bool = False) -> Outcome:
         """Send documents as spans; see Backend.deliver."""
@@ -249,7 +261,7 @@ class OtlpBackend:
                 # a request that has just got its data would wait for.
                 time.sleep(0.00005)
                 stretch = time.monotonic() + _SECONDS_AT_A_STRETCH
-        if final or len(self._held) > MAX_HELD:
+        if final or len(self._held) > MAX_HELD or self._held_bytes > MAX_HELD_BYTES:
             made += self._no_longer_held(final)
         outcome = Outcome(superseded=superseded, dropped=dropped)
         while made:
@@ -267,7 +279,10 @@ class OtlpBackend:
     def after_fork(self) -> None:
         """Forget the parent's connection, and what it holds back."""
         self._client.after_fork()
+        if self._signer is not None:
+            self._signer.after_fork()
         self._held.clear()
+        self._held_bytes = 0
 
     # -- spans ------------------------------------------------------------------------------------
 
@@ -283,10 +298,11 @@ class OtlpBackend:
         overtaken = 0
         if self._held:
             for span in spans:
-                held = self._held.pop((span["traceId"], span["spanId"]), None)
+                held = self._released((span["traceId"], span["spanId"]))
                 overtaken += held.entities if held is not None else 0
         if len(spans) == 1 and not final and document.get("end_time") is None:
             self._held[(spans[0]["traceId"], spans[0]["spanId"])] = parcel
+            self._held_bytes += len(parcel.data)
             return None, overtaken
         encoded = [self._encoding.span(span) for span in spans]
         return _Made(parcel, key, encoded, min(len(refused), parcel.entities)), overtaken
@@ -306,10 +322,24 @@ class OtlpBackend:
         name, fields = service
         return {**fields, "name": name}
 
+    def _released(self, key: tuple[str, str]) -> Parcel | None:
+        parcel = self._held.pop(key, None)
+        if parcel is not None:
+            self._held_bytes -= len(parcel.data)
+        return parcel
+
     def _no_longer_held(self, final: bool) -> Iterable[_Made]:
         """What was held back for too long, or can be no longer: in progress, as it is."""
-        keys = list(self._held)
-        parcels = [self._held.pop(key) for key in (keys if final else keys[: len(keys) // 2])]
+        parcels = []
+        for key in list(self._held):
+            is_half_empty = (
+                len(self._held) <= MAX_HELD // 2 and self._held_bytes <= MAX_HELD_BYTES // 2
+            )
+            if is_half_empty and not final:
+                break
+            parcel = self._released(key)
+            if parcel is not None:
+                parcels.append(parcel)
         made = (self._made(parcel, final=True)[0] for parcel in parcels)
         return [each for each in made if each is not None]
 
@@ -342,8 +372,8 @@ class OtlpBackend:
             headers["Content-Encoding"] = "gzip"
         deadline = min(deadline, time.monotonic() + self._options.timeout)
         try:
-            if self._sign is not None:
-                headers = self._sign(self.url, headers, body)
+            if self._signer is not None:
+                headers = self._signer.sign(self.url, headers, body)
             answer = self._client.request("POST", self._path, headers, body, deadline)
         except Unreachable as error:
             return before._replace(trouble=str(error), kind=error.kind, is_dead=True)

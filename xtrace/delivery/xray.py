@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -103,7 +104,8 @@ def _session() -> Any:
 
 
 class Signer:
-    """Adds AWS's signature, version 4, to the headers of requests. Used by one thread at a time.
+    """Adds AWS's signature, version 4, to the headers of requests. May be used by many threads: what
+    finds credentials, and a role's most of all, takes megabytes.
 
     role_arn: a role to be assumed with the credentials that are found.
     """
@@ -111,7 +113,13 @@ class Signer:
     def __init__(self, region: str, role_arn: str | None = None) -> None:
         self.region = region
         self._role_arn = role_arn
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Find credentials anew: those of the parent may be locked by a thread of it."""
         self._credentials: Any = None
+        # Named in full: gevent may have replaced it since the import.
+        self._finding = threading.Lock()
 
     def sign(
         self, url: str, headers: Mapping[str, str], body: bytes, method: str = "POST"
@@ -121,13 +129,13 @@ class Signer:
         from botocore.awsrequest import AWSRequest
 
         try:
-            if self._credentials is None:
-                self._credentials = self._found()
-            frozen = self._credentials.get_frozen_credentials()
+            with self._finding:
+                credentials = self._credentials = self._credentials or self._found()
+            frozen = credentials.get_frozen_credentials()
         except Unreachable:
             raise
         except Exception as error:
-            self._credentials = None
+            self.forget()
             raise Unreachable(f"AWS credentials can't be had ({_said(error)})", OTHER) from error
         request = AWSRequest(method, url, data=body, headers=dict(headers))
         SigV4Auth(frozen, "xray", self.region).add_auth(request)
@@ -163,21 +171,21 @@ class Signer:
 class XRayApi:
     """Calls the X-Ray service. Used by one thread at a time.
 
-    endpoint: in place of the service's own. user_agent: of every request. proxy: as for Client.
+    signer: for its region. endpoint: in place of the service's own. user_agent: of every request.
+    proxy: as for Client. Raises XRayError.
     """
 
     def __init__(
         self,
-        region: str,
+        signer: Signer,
         *,
         endpoint: str | None = None,
-        role_arn: str | None = None,
         user_agent: str = f"xtrace/{__version__}",
         proxy: str | None = None,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        self.url = endpoint or endpoint_of(region)
-        self.signer = Signer(region, role_arn)
+        self.url = endpoint or endpoint_of(signer.region)
+        self.signer = signer
         self._user_agent = user_agent
         try:
             place = place_of(self.url)
@@ -214,8 +222,9 @@ class XRayApi:
         self._client.close()
 
     def after_fork(self) -> None:
-        """Forget the parent's connection."""
+        """Forget the parent's connection and credentials."""
         self._client.after_fork()
+        self.signer.after_fork()
 
 
 class XRayBackend:

@@ -21,9 +21,7 @@ class OtlpEmitter(HttpEmitter):
     def __init__(self, url: str, max_bytes: int = MAX_DATAGRAM_BYTES) -> None:
         try:
             self.endpoint = endpoint_of(url)
-            signer = signer_for(self.endpoint)
-            sign = None if signer is None else signer.sign
-            backend = OtlpBackend(self.endpoint, options(), sign)
+            backend = OtlpBackend(self.endpoint, options(), signer_for(self.endpoint))
         except (OtlpError, XRayError) as error:
             raise InvalidAddress(f"emitter is {url!r}: {error}") from None
         super().__init__(url, max_bytes, backend=backend)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from ..delivery.xray import XRayApi, XRayBackend, XRayError, region_of, require_botocore
+from ..delivery.xray import (
+    Signer,
+    XRayApi,
+    XRayBackend,
+    XRayError,
+    region_of,
+    require_botocore,
+)
 from ..errors import InvalidAddress
 from . import MAX_DATAGRAM_BYTES
 from .worker import HttpEmitter
@@ -19,7 +26,7 @@ class XRayEmitter(HttpEmitter):
         try:
             require_botocore()
             region = region_of(url.partition(":")[2].strip("/"))
-            backend = XRayBackend(XRayApi(region))
+            backend = XRayBackend(XRayApi(Signer(region)))
         except XRayError as error:
             raise InvalidAddress(f"emitter is {url!r}: {error}") from None
         super().__init__(url, max_bytes, backend=backend)

@@ -9,11 +9,12 @@ from functools import partial
 from typing import NamedTuple
 
 from ... import _version
-from ...delivery.otlp import OtlpBackend, OtlpError, endpoint_of, options
+from ...delivery.http import proxy_of
+from ...delivery.otlp import OtlpBackend, endpoint_of, options
 from ...delivery.xray import (
+    Signer,
     XRayApi,
     XRayBackend,
-    XRayError,
     region_of,
     require_botocore,
     signer_for,
@@ -67,24 +68,25 @@ def target_of(url: str, settings: Settings = DEFAULTS) -> Target:
     """The target that a URL names. Raises ForwardError."""
     scheme = url.partition(":")[0].lower()
     try:
+        if settings.proxy:
+            proxy_of(settings.proxy)
         if scheme == "xray":
             require_botocore()
             region = region_of(url.partition(":")[2].strip("/") or settings.region or "")
-            api = partial(_api, region, settings)
+            api = partial(_api, Signer(region, settings.role_arn), settings)
             api().close()  # a wrong endpoint is an error now
             return Target(
                 f"xray://{region}", lambda _: XRayBackend(api()), settings.concurrency, api
             )
         if scheme in ("otlp+http", "otlp+https"):
             endpoint = endpoint_of(url)
-            signer_for(endpoint)
+            signer = signer_for(endpoint)
 
             def make(services: Services | None) -> Backend:
-                signer = signer_for(endpoint)
                 return OtlpBackend(
                     endpoint,
                     options(),
-                    None if signer is None else signer.sign,
+                    signer,
                     yields=False,
                     proxy=settings.proxy,
                     services=services,
@@ -93,21 +95,20 @@ def target_of(url: str, settings: Settings = DEFAULTS) -> Target:
             make(None).close()
             # One at a time: a later state of what is in progress meets the earlier one.
             return Target(url, make, 1, None)
-    except (OtlpError, XRayError) as error:
+    except ValueError as error:
         raise ForwardError(f"{url!r}: {error}") from None
     raise ForwardError(f"{url!r} is no target. Write {FORMS}.")
 
 
-def _api(region: str, settings: Settings) -> XRayApi:
+def _api(signer: Signer, settings: Settings) -> XRayApi:
     context = None
     if not settings.verifies:
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return XRayApi(
-        region,
+        signer,
         endpoint=settings.endpoint,
-        role_arn=settings.role_arn,
         proxy=settings.proxy,
         context=context,
         user_agent=f"xtrace/{_version.__version__} xray-agent/xtrace "
