@@ -230,7 +230,8 @@ def report(shop: Shop, totals: load.Totals, since: float, traced: bool) -> int:
         f"\n{totals.requests:,} requests sent, {totals.faults} answered with a 5xx, "
         f"{totals.unanswered} not answered",
         f"{len(summaries):,} traces stored, {len(faulty)} of them with a fault at the front",
-        f"{len(checks.names_of(services))} nodes and {len(checks.edges_of(services))} edges",
+        f"{len({*checks.names_of(services).values()})} nodes and "
+        f"{len(checks.edges_of(services))} edges",
         *problems,
         "Nothing is missing." if not problems else "That isn't as it should be!",
         sep="\n",

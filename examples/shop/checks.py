@@ -142,7 +142,7 @@ def count(segments: list[dict]) -> Count:
     """How many segments and subsegments there are.
 
     Of those the ones that belong to the request: not the rendering of pages, which are compiled
-    when they are first needed, nor what Django tells SQLite on a new connection.
+    when they are first needed, nor that Django connects to SQLite, if that takes a while.
     """
     whole = sum(segment.get("type") != "subsegment" for segment in segments)
     everything = [each for each in entities(segments) if not _is_housekeeping(each)]
@@ -150,11 +150,8 @@ def count(segments: list[dict]) -> Count:
 
 
 def _is_housekeeping(entity: dict) -> bool:
-    statement = entity.get("sql", {}).get("sanitized_query", "")
-    return ".html" in entity["name"] or statement.startswith(_CONNECTION_SETTINGS)
-
-
-_CONNECTION_SETTINGS = ("PRAGMA ", "select sqlite_compileoption_used")
+    step = entity.get("metadata", {}).get("sql", {}).get("step")
+    return ".html" in entity["name"] or step == "connect"
 
 
 def orphans(segments: list[dict]) -> list[dict]:

@@ -189,11 +189,15 @@ class Shop:
             "REDIS_ENDPOINT": found["redis"],
             "AWS_XRAY_DAEMON_ADDRESS": self.address,
         }
+        peers = []
         for service in SERVICES.values():
             if service.port is not None:
                 self._ports[service.module] = port = self._port(service.port)
                 environment[service.endpoint] = f"127.0.0.1:{port}"
                 self._probes[service.module] = f"http://127.0.0.1:{port}{service.health}"
+                peers.append(f"127.0.0.1:{port}={service.name}")
+        # Elsewhere services have hosts of their own, which tell them apart.
+        environment["XTRACE_PEER_NAMES"] = ",".join(peers)
         self.url = f"http://127.0.0.1:{self._ports['frontend']}"
         for service in SERVICES.values():
             if self.compat and (HERE / "compat" / f"{service.module}.py").exists():

@@ -130,6 +130,14 @@ def test_an_order_is_followed_through_the_queue_and_tells_nobody_the_address(sho
     assert not [value for key, value in ADDRESS.items() if len(value) > 4 and value in told]
 
 
+def test_calls_have_the_names_of_the_services_that_they_go_to(shop):
+    from checks import entities
+
+    segments = complete(shop, get(shop, f"/product/{PRODUCT}"), 6)
+    calls = {each["name"] for each in entities(segments) if each.get("namespace") == "remote"}
+    assert calls == {"catalogservice", "recommenderservice"}
+
+
 def test_what_visitors_do_wrong_is_no_fault(shop):
     assert get(shop, "/product/0000000000000").status_code == 404
     assert get(shop, "/no/such/page").status_code == 404
@@ -175,6 +183,9 @@ def test_an_unsampled_request_leaves_no_segment_anywhere(shop):
 
 
 def test_a_killed_service_shows_in_its_callers_and_nowhere_when_it_is_back(shop):
+    from checks import EDGES, NODES, Collected, edges_of
+
+    began = time.time()
     shop.kill("catalogservice")
     try:
         page = get(shop, f"/product/{PRODUCT}")
@@ -186,6 +197,12 @@ def test_a_killed_service_shows_in_its_callers_and_nowhere_when_it_is_back(shop)
     assert "ConnectError" in exceptions_of(complete(shop, page, 1))
     assert "ConnectError" in exceptions_of(complete(shop, home, 1))  # which hides it well
     assert "ConnectionError" in exceptions_of(complete(shop, added, 2))
+    # It is on the map as itself, not as the address that nobody answers at.
+    services = Collected(shop.collector_url, began).graph()
+    assert edges_of(services) <= EDGES
+    (away,) = (each for each in services if each.get("Type") == "remote")
+    assert away["Name"] == "catalogservice" in NODES
+    assert away["SummaryStatistics"]["FaultStatistics"]["TotalCount"] == 3
     after = get(shop, f"/product/{PRODUCT}")
     assert after.status_code == 200
     assert exceptions_of(complete(shop, after, 6)) == []
