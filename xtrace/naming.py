@@ -57,6 +57,15 @@ def wildcard(pattern: str) -> re.Pattern[str]:
     return re.compile("".join([first, *middle, *last]), re.IGNORECASE | re.DOTALL)
 
 
+def peer_name(names: tuple[tuple[str, str], ...], *places: str) -> str | None:
+    """What the setting peer_names calls a host, which is given without and with its port."""
+    for pattern, name in names:
+        matches = wildcard(pattern).fullmatch
+        if any(matches(place) for place in places):
+            return name
+    return None
+
+
 class HostNaming:
     """Segment names by the host that a request was sent to.
 

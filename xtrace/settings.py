@@ -415,10 +415,9 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "peer_names",
             (),
-            "Names of the services that are called, by patterns of their hosts: "
+            "What stands for a host in the names of calls, and so on the map, by patterns: "
             "{'10.0.0.7:8080': 'orders', '*.pay.internal': 'payments'} (in the environment: "
-            "10.0.0.7:8080=orders,*.pay.internal=payments). The first that fits counts; other "
-            "calls have the host's name.",
+            "10.0.0.7:8080=orders,*.pay.internal=payments). The first that fits counts.",
             _peer_names,
             "XTRACE_PEER_NAMES",
         ),

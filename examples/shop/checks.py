@@ -21,8 +21,7 @@ CLIENT = "client"
 SQL = "orders.db"
 TABLE = "ProductCatalog"
 QUEUE = "demostore-orderqueue"
-REDIS = "redis"
-"""Its node is called redis@host:port; the port is another in each run."""
+REDIS = "redis@carts"
 
 EDGES = {
     (CLIENT, "Frontend"),
@@ -110,11 +109,7 @@ class Collected:
 def names_of(services: list[dict]) -> dict[int, str]:
     """The name of each node, by its number. A client is called so, whatever it asked for."""
     return {
-        service["ReferenceId"]: CLIENT
-        if service.get("Type") == CLIENT
-        else REDIS
-        if service["Name"].startswith(f"{REDIS}@")
-        else service["Name"]
+        service["ReferenceId"]: CLIENT if service.get("Type") == CLIENT else service["Name"]
         for service in services
     }
 

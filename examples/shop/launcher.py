@@ -189,7 +189,7 @@ class Shop:
             "REDIS_ENDPOINT": found["redis"],
             "AWS_XRAY_DAEMON_ADDRESS": self.address,
         }
-        peers = []
+        peers = [f"{found['redis'].partition('//')[2].partition('/')[0]}=carts"]
         for service in SERVICES.values():
             if service.port is not None:
                 self._ports[service.module] = port = self._port(service.port)

@@ -805,6 +805,11 @@ def test_databases_are_described_without_their_password():
         "driver_version": "psycopg-3.2.1",
         "user": "me",
     }
+    change_back = xtrace.recorder.override(peer_names={"db.example.com": "main"})
+    try:
+        assert describe(Connection).name == "orders@main"
+    finally:
+        change_back()
     Connection.vendor = "mysql"
     Connection.settings_dict = {"NAME": "orders", "HOST": "/run/mysqld/mysqld.sock"}
     database = describe(Connection)

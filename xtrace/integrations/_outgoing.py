@@ -22,7 +22,7 @@ from ..default import recorder
 from ..document import MAX_FIELD_CHARS
 from ..header import NAME, TRACEPARENT, TRACESTATE
 from ..model import Subsegment
-from ..naming import wildcard
+from ..naming import peer_name, wildcard
 from ._wrap import Patcher
 
 TYPE_CHECKING = False
@@ -467,7 +467,7 @@ class _Origin:
         self.targets = recorder.trace_header_targets
         self.excluded = recorder.excluded_urls
         self.peers = recorder.peer_names
-        self.name = next((name for pattern, name in self.peers if self._is(pattern)), self.host)
+        self.name = peer_name(self.peers, self.host, self.netloc) or self.host
         self.gets_header = any(self._is(pattern) for pattern in self.targets)
         self.is_excluded = any(self._is(pattern) for pattern in self.excluded)
         self.paths = [wildcard(p).fullmatch for p in self.excluded if "/" in p]

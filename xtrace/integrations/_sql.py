@@ -17,6 +17,7 @@ from .. import cause, faults, ids, redaction
 from ..default import recorder as _recorder
 from ..document import MAX_FIELD_CHARS, MAX_SQL_CHARS
 from ..model import OPEN, Subsegment
+from ..naming import peer_name
 from ..noop import NO_SUBSEGMENT
 from ..settings import SQL_RAW
 from ..writing import begin_sql
@@ -115,8 +116,9 @@ def on_server(
         host = "localhost"
     place = f"[{host}]" if ":" in host else host
     scheme = _SCHEMES.get(kind, kind.lower())
+    server = peer_name(_recorder.peer_names, host, f"{place}:{port}") or host
     return Database(
-        f"{name}@{host}" if name else host,
+        f"{name}@{server}" if name else server,
         dialect or _DIALECTS.get(kind, "standard"),
         {
             "url": f"{scheme}://{place}{f':{port}' if port else ''}/{name}",

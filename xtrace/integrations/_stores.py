@@ -17,6 +17,7 @@ from functools import wraps
 from .. import faults
 from ..default import recorder
 from ..document import MAX_SQL_CHARS
+from ..naming import peer_name
 from ._outgoing import EVERY_LAYER, Call, finished
 
 TYPE_CHECKING = False
@@ -55,7 +56,13 @@ class Store:
 
 
 def name_of(what: str, host: str, port: int | None = None, usual_port: int | None = None) -> str:
-    """ "redis@host", or "redis@host:6380" where the port isn't the usual one: a machine may have two."""
+    """ "redis@host", or "redis@host:6380" where the port isn't the usual one: a machine may have two.
+
+    What the setting peer_names calls the host stands in its place, without a port.
+    """
+    known = peer_name(recorder.peer_names, host, f"{host}:{port or usual_port}")
+    if known is not None:
+        return f"{what}@{known}"
     if port is None or port == usual_port:
         return f"{what}@{host}"
     return f"{what}@{host}:{port}"

@@ -75,6 +75,18 @@ def test_a_command_is_a_subsegment_without_values(run, traces, redis_server):
     assert redis_server.password not in str(traces.documents)
 
 
+def test_a_server_has_the_name_that_is_known_of_its_host(traces, redis_server):
+    change_back = xtrace.recorder.override(peer_names={f"127.0.0.1:{redis_server.port}": "carts"})
+    try:
+        with redis.from_url(redis_server.url) as client, xtrace.in_segment("shop"):
+            client.get("a")
+    finally:
+        change_back()
+    (call,) = traces.subsegments
+    assert call["name"] == "redis@carts"
+    assert str(redis_server.port) in call["sql"]["url"]
+
+
 def test_no_segment_no_subsegment_and_unsampled_none(run, traces, redis_server):
     with redis.from_url(redis_server.url) as client:
         client.set("a", 1)
