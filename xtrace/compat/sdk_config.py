@@ -31,9 +31,11 @@ class SDKConfig:
     @classmethod
     def sdk_enabled(cls) -> bool:
         """Whether tracing is on; the environment is read at the first call."""
-        if cls.__SDK_ENABLED is None:
-            cls.__set(cls.__get_enabled_from_env())
-        return bool(cls.__SDK_ENABLED)
+        enabled = cls.__SDK_ENABLED
+        if enabled is None:
+            enabled = cls.__get_enabled_from_env()
+            cls.__set(enabled)
+        return enabled
 
     @classmethod
     def set_sdk_enabled(cls, value: bool | None) -> None:

@@ -284,13 +284,13 @@ class AWSXRayRecorder:
         """End the current segment, and send it if nothing under it is open."""
         if not global_sdk_config.sdk_enabled():
             return
-        context = self._context
+        context = self._native._context
         if context._is_plain:
             entity = context.get()
             if entity is None:
                 context.end_segment(end_time)
                 return
-            segment = entity.segment
+            segment = entity if type(entity) is Segment else entity.segment
             if isinstance(segment, Segment):
                 self._owner.end_segment(segment, end_time)
             else:
@@ -327,15 +327,28 @@ class AWSXRayRecorder:
 
     def begin_subsegment(self, name: str, namespace: str = "local") -> Any:
         """Begin a subsegment and make it current; None where no segment is open."""
+        part = self._part(name, namespace)
+        if part is not None:
+            return part.__enter__()
+        return self._begin_subsegment_helper(name, namespace)
+
+    def _part(self, name: str, namespace: str) -> Subsegment | None:
+        """A subsegment of what is current, not begun yet; None if it takes more to make one.
+
+        It takes no more where what is current is open, and neither it nor the context is of a
+        program's own kind: nearly always.
+        """
         context = self._native._context
-        if context._is_plain and SDKConfig._SDKConfig__SDK_ENABLED:  # type: ignore[attr-defined]
-            # Most are begun in something that is recorded and open.
+        if context._is_plain and default_recorder.enabled:
             parent = context.get()
             kind = type(parent)
-            if (kind is Subsegment or kind is Segment) and parent._stop is None and parent.sampled:
-                segment = parent if kind is Segment else parent.segment
-                return Subsegment(name, namespace, segment, parent).__enter__()
-        return self._begin_subsegment_helper(name, namespace)
+            if kind is Subsegment or kind is Segment:
+                if parent._stop is None and parent.sampled:
+                    segment = parent if kind is Segment else parent.segment
+                    return Subsegment(name, namespace, segment, parent)
+            elif (kind is DummySubsegment or kind is DummySegment) and parent._stop is None:
+                return DummySubsegment(parent.segment, name, parent)
+        return None
 
     def begin_subsegment_without_sampling(self, name: str) -> Any:
         """Begin a subsegment that isn't recorded, as all under it."""
@@ -346,7 +359,7 @@ class AWSXRayRecorder:
     ) -> Any:
         if not global_sdk_config.sdk_enabled():
             return DummySubsegment(DummySegment(SDKConfig.DISABLED_ENTITY_NAME))
-        context = self._context
+        context = self._native._context
         parent = context.get() if context._is_plain else None
         if parent is None:
             parent = context.get_trace_entity()
@@ -396,9 +409,10 @@ class AWSXRayRecorder:
     def end_subsegment(self, end_time: float | None = None) -> None:
         """End the current subsegment. What is complete then is sent."""
         context = self._native._context
-        if context._is_plain and SDKConfig._SDKConfig__SDK_ENABLED:  # type: ignore[attr-defined]
+        if context._is_plain and default_recorder.enabled:
             entity = context.get()
-            if type(entity) is Subsegment:
+            kind = type(entity)
+            if kind is Subsegment or kind is DummySubsegment:
                 entity.__exit__(None, None, None, end_time)
                 return
         if not global_sdk_config.sdk_enabled():
@@ -426,7 +440,7 @@ class AWSXRayRecorder:
     def put_annotation(self, key: str, value: Any) -> None:
         """Add an indexed value to the current entity."""
         context = self._native._context
-        if context._is_plain and SDKConfig._SDKConfig__SDK_ENABLED:  # type: ignore[attr-defined]
+        if context._is_plain and default_recorder.enabled:
             entity = context.get()
             kind = type(entity)
             if (kind is Subsegment or kind is Segment) and entity._stop is None and entity.sampled:
@@ -441,7 +455,7 @@ class AWSXRayRecorder:
     def put_metadata(self, key: str, value: Any, namespace: str = "default") -> None:
         """Add any value to the current entity."""
         context = self._native._context
-        if context._is_plain and SDKConfig._SDKConfig__SDK_ENABLED:  # type: ignore[attr-defined]
+        if context._is_plain and default_recorder.enabled:
             entity = context.get()
             kind = type(entity)
             if (kind is Subsegment or kind is Segment) and entity._stop is None and entity.sampled:
@@ -777,16 +791,11 @@ class _Captures:
 
     def in_subsegment(self, name: str, namespace: str = "local") -> Any:
         recorder = self._recorder
-        context = recorder._native._context
-        if (
-            context._is_plain and recorder._is_plain and SDKConfig._SDKConfig__SDK_ENABLED  # type: ignore[attr-defined]
-        ):
+        if recorder._is_plain:
             # The entity itself is what begins and ends, as in xtrace's own recorder.
-            parent = context.get()
-            kind = type(parent)
-            if (kind is Subsegment or kind is Segment) and parent._stop is None and parent.sampled:
-                segment = parent if kind is Segment else parent.segment
-                return Subsegment(name, namespace, segment, parent)
+            part = recorder._part(name, namespace)
+            if part is not None:
+                return part
         if namespace == "local":
             return SubsegmentContextManager(recorder, name)
         return SubsegmentContextManager(recorder, name, namespace=namespace)

@@ -37,19 +37,15 @@ class UDPEmitter(udp.UdpEmitter):
 
     def send(self, batch: list[Any]) -> None:
         """Send entities, by send_entity() if a program has put another there."""
-        if self._is("send_entity") and self._is_plain():
+        if _is_ours(self.send_entity) and self._is_plain():
             super().send(batch)
             return
         self.ledger.send(len(batch), 0, recorded=len(batch))
         self.send_entity(batch[0])
 
-    def _is(self, name: str) -> bool:
-        """Whether a method is still ours."""
-        return name not in vars(self) and getattr(type(self), name) is _ours[name]
-
     def _is_plain(self) -> bool:
         """Whether datagrams are sent by ourselves, by a socket of ours."""
-        return self._has_own_socket() and self._is("_send_data")
+        return _is_ours(self._send_data) and self._has_own_socket()
 
     def _has_own_socket(self) -> bool:
         """Whether no test has put another there."""
@@ -115,4 +111,9 @@ class UDPEmitter(udp.UdpEmitter):
         return config.udp_ip, config.udp_port
 
 
-_ours = {name: vars(UDPEmitter)[name] for name in ("send_entity", "_send_data")}
+_ours = (UDPEmitter.send_entity, UDPEmitter._send_data)
+
+
+def _is_ours(method: Any) -> bool:
+    """Whether it is one of UDPEmitter's own, and none of a subclass or that a program has put there."""
+    return getattr(method, "__func__", None) in _ours

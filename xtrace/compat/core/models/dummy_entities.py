@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from xtrace import ids
 from xtrace.noop import NO_ID, NO_TRACE_ID
 
 from ...sdk_config import SDKConfig
@@ -47,8 +48,6 @@ class DummySegment(Segment):
             super().__init__(name, NO_ID, traceid or NO_TRACE_ID, sampled=False)
         self._caller_id = parent_id
 
-    sampled = False
-
     set_aws = put_http_meta = put_annotation = put_metadata = apply_status_code = _ignore
     add_exception = serialize = set_user = set_service = _ignore
 
@@ -58,8 +57,6 @@ class DummySubsegment(Subsegment):
 
     __slots__ = ()
 
-    sampled = False
-
     def __init__(
         self,
         segment: Any,
@@ -67,8 +64,34 @@ class DummySubsegment(Subsegment):
         parent: Entity | None = None,
     ) -> None:
         super().__init__(name, "dummy", segment, parent)
-        if not _wants_ids():
+        self.sampled = False
+        if segment.id == NO_ID or not _wants_ids():
             self.id = NO_ID
+
+    def __enter__(self) -> DummySubsegment:
+        """Begin, and become current."""
+        segment = self.segment
+        parent: Any = self._parent
+        if parent._children is None:
+            parent._children = [self]
+        else:
+            parent._children.append(self)
+        segment._begun += 1
+        segment._current.set(self)
+        return self
+
+    def __exit__(self, kind: Any, error: Any, tb: Any, end_time: float | None = None) -> None:
+        """End; what it is under is current again."""
+        segment = self.segment
+        parent: Any = self._parent
+        current = segment._current
+        if current.get() is self and parent._stop is segment._stop is self._stop is None:
+            # What end_subsegment() comes to for most, without its calls.
+            self._stop = end_time or (segment._base + ids.monotonic_clock())
+            segment._closed += 1
+            current.set(parent)
+        else:
+            segment._owner.end_subsegment(self, end_time)
 
     set_aws = put_http_meta = put_annotation = put_metadata = apply_status_code = _ignore
     add_exception = serialize = set_sql = _ignore

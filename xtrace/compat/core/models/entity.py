@@ -146,7 +146,7 @@ class Entity(model.Entity):
 
     __slots__ = ("__dict__",)
 
-    sampled: Any = True
+    sampled: Any
     _children: list[Any] | None = None
 
     def __init__(self, name: str, entity_id: str | None = None) -> None:
@@ -154,6 +154,7 @@ class Entity(model.Entity):
         self.id = entity_id or ids.segment_id()
         self.start_time = ids.wall_clock()
         self._stop = None
+        self.sampled = True
         self._parent = None
         self._annotations = {}
         self._checked = True

@@ -35,7 +35,7 @@ class Segment(Entity, model.Segment):
 
     # How many subsegments were put under it, anywhere, and how many of these have ended and were
     # taken out again. Adding to a slot is one step to other threads.
-    __slots__ = ("_begun", "_children", "_closed", "_raw", "_removed")
+    __slots__ = ("_begun", "_children", "_closed", "_raw", "_removed", "sampled")
 
     _owner: Any  # the recorder's Owner
     _current: Any
@@ -78,8 +78,7 @@ class Segment(Entity, model.Segment):
         self._children = None
         self._raw = False
         self.header = None
-        if sampled is not self.sampled:
-            self.sampled = sampled
+        self.sampled = sampled
 
     # -- attributes -----------------------------------------------------------------------------
 
@@ -258,7 +257,7 @@ class Segment(Entity, model.Segment):
     def _leave_context(self) -> None:
         current = self._current
         here = current.get()
-        if here is not None and here.segment is self:
+        if here is self or (here is not None and here.segment is self):
             current.set(self._return_to() if self._parent is not None else None)
 
     # -- what programs put in -------------------------------------------------------------------

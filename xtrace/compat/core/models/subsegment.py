@@ -28,7 +28,7 @@ class Subsegment(Entity, model.Subsegment):
     Beside what every entity has: parent_segment, trace_id, type, namespace and the dict sql.
     """
 
-    __slots__ = ("_children",)
+    __slots__ = ("_children", "sampled")
 
     type = "subsegment"
     sql = block("sql")
@@ -46,6 +46,7 @@ class Subsegment(Entity, model.Subsegment):
         self.id = ids.random_bits(64).to_bytes(8, "big").hex()
         self.start_time = segment._base + ids.monotonic_clock()
         self._stop = None
+        self.sampled = True
         self.namespace = namespace
         self.segment = segment
         self._parent = parent
