@@ -100,6 +100,21 @@ def test_a_subsegment_may_be_ended_in_a_thread_that_was_handed_it(xray_recorder,
     xray_recorder.clear_trace_entities()
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+def test_the_recorder_ends_what_a_program_has_made_by_itself(xray_recorder, recorded):
+    from aws_xray_sdk.core.models.dummy_entities import DummySegment, DummySubsegment
+    from aws_xray_sdk.core.models.segment import Segment
+    from aws_xray_sdk.core.models.subsegment import Subsegment
+
+    segment = Segment("a") if recorded else DummySegment("a")
+    subsegment = Subsegment("b", "local", segment) if recorded else DummySubsegment(segment)
+    segment.add_subsegment(subsegment)
+    xray_recorder.set_trace_entity(subsegment)
+    xray_recorder.end_subsegment()
+    assert not subsegment.in_progress
+    assert xray_recorder.get_trace_entity() is segment
+
+
 def test_late_work_is_sent_by_itself(xray_recorder, kept):
     with xray_recorder.in_segment("a") as segment:
         pass

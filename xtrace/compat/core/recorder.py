@@ -409,22 +409,18 @@ class AWSXRayRecorder:
     def end_subsegment(self, end_time: float | None = None) -> None:
         """End the current subsegment. What is complete then is sent."""
         context = self._native._context
-        if context._is_plain and default_recorder.enabled:
+        if context._is_plain and (default_recorder.enabled or global_sdk_config.sdk_enabled()):
             entity = context.get()
             kind = type(entity)
-            if kind is Subsegment or kind is DummySubsegment:
-                entity.__exit__(None, None, None, end_time)
+            if kind is Subsegment or kind is DummySubsegment or isinstance(entity, Subsegment):
+                if entity.segment._current is context:  # else a program has made it by itself
+                    entity.__exit__(None, None, None, end_time)
+                    return
+            elif isinstance(entity, model.Subsegment):
+                entity.close(end_time)
                 return
         if not global_sdk_config.sdk_enabled():
             return
-        if context._is_plain:
-            entity = context.get()
-            if isinstance(entity, Subsegment):
-                self._owner.end_subsegment(entity, end_time)
-                return
-            if isinstance(entity, model.Subsegment):
-                entity.close(end_time)
-                return
         if not context.end_subsegment(end_time):
             return
         segment = self.current_segment()
