@@ -1,6 +1,6 @@
 """Measures the console in a headless Chromium: python -m tests.bench_console [part ...].
 
-Parts: load, trace, scroll, list, map, live, ingest. Each says what was measured, the median of a few
+Parts: load, trace, scroll, frames, list, map, live, ingest. Each says what was measured, the median of a few
 rounds, and the target. Times are from the click, or the navigation, to what it shows.
 """
 
@@ -151,6 +151,72 @@ def scroll() -> None:
         )
 
 
+KEYS_FRAMES = """
+async (keys) => {
+    const frames = [];
+    let before = await new Promise(requestAnimationFrame);
+    for (const key of keys) {
+        document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+        for (let n = 0; n < 2; n += 1) {
+            const now = await new Promise(requestAnimationFrame);
+            frames.push(now - before);
+            before = now;
+        }
+    }
+    return frames;
+}
+"""
+"""How long the frames take in which keys are answered."""
+
+DRAG_FRAMES = """
+async (steps) => {
+    const canvas = document.querySelector(".minimap");
+    const { left, top, width, height } = canvas.getBoundingClientRect();
+    const send = (type, share) => canvas.dispatchEvent(new PointerEvent(type, {
+        pointerId: 1, button: 0, buttons: 1, bubbles: true, clientX: left + width * share, clientY: top + height / 2,
+    }));
+    const frames = [];
+    let before = await new Promise(requestAnimationFrame);
+    for (let step = 0; step < steps; step += 1) {
+        send("pointerdown", 0.1 + 0.4 * step / steps);
+        send("pointermove", 0.3 + 0.4 * step / steps);
+        send("pointerup", 0.3 + 0.4 * step / steps);
+        for (let n = 0; n < 2; n += 1) {
+            const now = await new Promise(requestAnimationFrame);
+            frames.push(now - before);
+            before = now;
+        }
+    }
+    return frames;
+}
+"""
+"""The same while windows of time are chosen on the small map, one after the other."""
+
+
+def frames() -> None:
+    """Frames while a trace of 10,000 rows is zoomed into, collapsed and expanded."""
+    with running() as collector, opened(collector) as page:
+        documents = wide(time.time() - 60, 10_000)
+        put(collector, encoded([documents]))
+        page.goto(f"/traces/{documents[0]['trace_id']}")
+        page.wait_for_selector(".timeline-rows [role=row]")
+        page.get_by_role("treegrid").focus()
+        for what, script, argument in (
+            (
+                "zooming to rows and back, of 10,000 rows",
+                KEYS_FRAMES,
+                ["j", "z", "j", "z", "0"] * 6,
+            ),
+            ("choosing times on the small map", DRAG_FRAMES, 20),
+            ("collapsing and expanding all", KEYS_FRAMES, ["]", "["] * 12),
+            ("collapsing and expanding one", KEYS_FRAMES, ["j", "h", "l"] * 8),
+        ):
+            times = sorted(page.evaluate(script, argument))
+            worst = times[int(len(times) * 0.95)]
+            note = f"median {median(times):.0f}, worst {times[-1]:.0f}"
+            report(f"{what}, 95 % of the frames", worst, 33, note=note)
+
+
 def list_() -> None:
     """A list of 1,000 out of 100,000 traces, with a filter."""
     now = time.time()
@@ -270,6 +336,7 @@ PARTS: dict[str, Callable[[], Any]] = {
     "load": load,
     "trace": trace,
     "scroll": scroll,
+    "frames": frames,
     "list": list_,
     "map": map_,
     "live": live,

@@ -39,7 +39,8 @@ RULES = {
     "runOnly": {
         "type": "tag",
         "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
-    }
+    },
+    "resultTypes": ["violations"],  # nobody reads where what is right stands
 }
 
 expect.set_options(timeout=DEADLINE_MS)
@@ -168,8 +169,11 @@ def settled(page: Page) -> None:
 
 
 def violations(page: Page) -> list[str]:
-    """What an automatic check of accessibility finds."""
-    found = Axe().run(page, options=RULES).response["violations"]
+    """What an automatic check of accessibility finds. Of long tables only the first rows are looked at:
+    the newest traces, which are of every kind.
+    """
+    context = {"exclude": [["tbody tr:nth-child(n + 13)"]]}
+    found = Axe().run(page, context, RULES).response["violations"]
     return [
         f"{each['id']}: {each['help']}: {node['target']} {node.get('failureSummary', '')}"
         for each in found

@@ -173,3 +173,19 @@ def test_a_collector_that_goes_away_is_noticed_and_taken_up_again(empty_console)
     page.context.set_offline(False)
     expect(page.locator(".live-live")).to_be_visible()
     empty_console.problems.clear()  # the browser notes what it couldn't reach
+
+
+@pytest.mark.parametrize("place", ["/?range=all", "/traces?range=all&sort=-duration", "/traces/{}"])
+def test_a_first_load_takes_few_requests_and_asks_for_nothing_twice(console, place):
+    place = place.format(console.one("ok"))
+    page = console.page()
+    asked = []
+    take = lambda request: asked.append(request.url)  # noqa: E731
+    page.on("request", take)
+    console.open(place)
+    page.wait_for_load_state("load")
+    page.remove_listener("request", take)
+    assert len({*asked}) == len(asked)
+    assert sum("/assets/" in url for url in asked) <= 4
+    assert sum("/api/" in url for url in asked) <= 6
+    assert page.evaluate("window.early.size") == 0, "what was asked for early was of no use"

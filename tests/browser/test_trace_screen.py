@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import WIDE, settled
 from tests.browser.made import wide
+from xtrace.collector.api.v1 import one
 
 ROWS = "[role=row]"
 ORDER = 'http.url ENDSWITH "/cart/order" AND ok'
@@ -275,13 +276,14 @@ def test_ten_thousand_rows_scroll_with_few_elements(console, large):
     expect(selected(page).locator(".status-fault")).to_be_visible()
 
 
-def test_a_cut_is_announced_and_the_rest_can_be_loaded(console):
-    documents = wide(time.time() - 70, 20_500, number=80)
+def test_a_cut_is_announced_and_the_rest_can_be_loaded(console, monkeypatch):
+    monkeypatch.setattr(one, "DEFAULT_ROWS", 500)
+    documents = wide(time.time() - 70, 600, number=80)
     console.put(documents)
     page = console.open(f"/traces/{documents[0]['trace_id']}")
-    expect(page.locator(".banner")).to_contain_text("500 are left out")
+    expect(page.locator(".banner")).to_contain_text("100 are left out")
     page.get_by_role("button", name="Load all").click()
-    expect(page.get_by_role("treegrid")).to_have_attribute("aria-rowcount", "20500")
+    expect(page.get_by_role("treegrid")).to_have_attribute("aria-rowcount", "600")
     expect(page.locator(".banner")).to_have_count(0)
 
 

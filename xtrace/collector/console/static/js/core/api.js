@@ -24,10 +24,17 @@ export function address(path, params = {}) {
   return text ? `${path}?${text}` : path;
 }
 
+/** An answer that was asked for before the modules were there; it is good once. @param {string} url */
+function early(url) {
+  const answer = window.early?.get(url);
+  window.early?.delete(url);
+  return answer;
+}
+
 async function ask(url, options) {
   let answer;
   try {
-    answer = await fetch(url, options);
+    answer = await (options.method ? undefined : early(url)) ?? await fetch(url, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(UNREACHABLE);

@@ -31,9 +31,15 @@ function digits(value) {
 
 const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
 
-/** 12000 -> "12,000". @param {number | null | undefined} value */
+/**
+ * 12000 -> "12,000". Not by toLocaleString: the browser loads its tables for the first number, which takes as long
+ * as drawing a list. @param {number | null | undefined} value
+ */
 export function count(value) {
-  return typeof value === "number" && Number.isFinite(value) ? value.toLocaleString("en-US") : NONE;
+  if (typeof value !== "number" || !Number.isFinite(value)) return NONE;
+  const [whole, fraction] = String(Math.abs(value) < 1e21 ? Math.round(value * 1000) / 1000 : value).split(".");
+  const grouped = whole.replace(/\B(?=(?:\d{3})+$)/g, ",");
+  return fraction === undefined ? grouped : `${grouped}.${fraction}`;
 }
 
 /** Any number, briefly: 3.14159 -> "3.14". @param {number} value */

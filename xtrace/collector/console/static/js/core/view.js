@@ -84,12 +84,11 @@ export function useSize() {
   useLayoutEffect(() => {
     const element = ref.current;
     if (!element) return undefined;
-    const measure = () => {
+    // It tells of the first size, too, before anything is painted; to ask for it here would lay out the page twice.
+    const observer = new ResizeObserver(() => {
       const { clientWidth: width, clientHeight: height } = element;
       setSize((before) => (before.width === width && before.height === height ? before : { width, height }));
-    };
-    measure();
-    const observer = new ResizeObserver(measure);
+    });
     observer.observe(element);
     return () => observer.disconnect();
   }, []);

@@ -25,6 +25,8 @@ import { failed, toast } from "../ui/toast.js";
 import { listSnippet } from "../core/snippets.js";
 
 const PAGE = 100;
+/** Drawn first, as many as a screen shows; the others when those are there to be seen. */
+const FIRST_ROWS = 30;
 const CHART_SECONDS = 5;
 const SCROLLED = 8;
 const ANNOUNCE_SECONDS = 5;
@@ -399,6 +401,8 @@ function List({ list, sort }) {
   const body = useRef(null);
   const now = useClock();
   const drawn = useRef(new WeakMap());
+  const [whole, setWhole] = useState(false);
+  useEffect(() => setWhole(true), []);
   const at = list.rows.findIndex((row) => row[0] === current);
   const move = (step) => {
     const next = Math.max(0, Math.min(list.rows.length - 1, at < 0 ? 0 : at + step));
@@ -445,7 +449,7 @@ function List({ list, sort }) {
           `)}
         </tr></thead>
         <tbody ref=${body}>
-          ${list.rows.map((row) => rowOf(drawn.current, { row, column, now, isCurrent: row[0] === current, isMarked: marked.includes(row[0]) }))}
+          ${(whole ? list.rows : list.rows.slice(0, FIRST_ROWS)).map((row) => rowOf(drawn.current, { row, column, now, isCurrent: row[0] === current, isMarked: marked.includes(row[0]) }))}
         </tbody>
       </table>
     </div>
