@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from random import SystemRandom
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from xtrace.model import Entity
 
 DEADLINE_SECONDS = 15.0
+
+_any = SystemRandom()  # another's seed is not for this
+
+PORTS = range(20_000, 32_000)
+"""Below those from which systems choose one for whoever asks for any."""
 
 
 def eventually(condition: Callable[[], object], seconds: float = DEADLINE_SECONDS) -> None:
@@ -43,6 +49,16 @@ def port_of(daemon: socket.socket) -> int:
     """The port on which it listens."""
     port: int = daemon.getsockname()[1]
     return port
+
+
+def free_port(kind: int = socket.SOCK_STREAM) -> int:
+    """A port of the loopback that nobody uses. Nor will anybody get it by chance until a server that
+    is to have it is there: who looks whether it answers would ask another's test server.
+    """
+    while True:
+        with socket.socket(type=kind) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", _any.choice(PORTS)))
+            return port_of(probe)
 
 
 def received(daemon: socket.socket, count: int = 1) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import eventually
+from tests.helpers import eventually, free_port
 from xtrace.cli import COMMANDS, main
 from xtrace.collector.ingest import Ingest
 from xtrace.collector.store import open_store, open_to_read
@@ -169,9 +169,7 @@ def test_tail_draws_what_arrives(database):
 
 
 def test_doctor_shows_settings_and_finds_a_missing_daemon(capsys, monkeypatch):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", f"127.0.0.1:{port}")
     monkeypatch.setenv("AWS_XRAY_CONTEXT_MISSING", "PANIC")
     assert main(["doctor"]) == 1

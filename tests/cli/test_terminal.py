@@ -6,7 +6,6 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from rich.cells import cell_len
 
 from tests.collector.console_client import ConsoleClient
 from tests.collector.shop import NOW, shop_trace, span_id, trace_id
-from tests.helpers import DEADLINE_SECONDS
+from tests.helpers import DEADLINE_SECONDS, free_port
 from xtrace.cli import main
 from xtrace.collector import running
 from xtrace.collector.store import open_to_read
@@ -401,8 +400,7 @@ def test_a_running_collector_comes_before_its_database(collector, monkeypatch, c
 
 
 def test_where_nothing_is_what_to_do_is_said(tmp_path, monkeypatch, capsys):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     monkeypatch.delenv("XTRACE_DB", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", f"127.0.0.1:{port}")

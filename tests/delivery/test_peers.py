@@ -15,7 +15,7 @@ from botocore.credentials import AssumeRoleCredentialFetcher
 
 from tests.cli.test_compare_backends import work
 from tests.delivery.backend import answering, backend
-from tests.helpers import eventually
+from tests.helpers import eventually, free_port
 from tests.support.own_environment import ROOT, python_with
 from xtrace import collector
 from xtrace.cli import main
@@ -24,11 +24,6 @@ from xtrace.collector.forward.targets import Settings, target_of
 from xtrace.recorder import Recorder
 
 HERE = Path(__file__).parent
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 def answers(port):

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers import ended, eventually, listening, port_of, received
+from tests.helpers import ended, eventually, free_port, listening, port_of, received
 from tests.test_fork import in_child
 from xtrace.emitters import udp
 from xtrace.emitters.udp import HEADER, SMALL_DATAGRAM_BYTES, UdpEmitter
@@ -37,12 +37,6 @@ def emitter(daemon):
     emitter = UdpEmitter(f"udp://127.0.0.1:{port_of(daemon)}")
     yield emitter
     emitter.close()
-
-
-def free_port():
-    """A port on which nobody listens."""
-    with listening() as gone:
-        return port_of(gone)
 
 
 def balance(emitter):
@@ -111,7 +105,7 @@ def test_an_address_that_is_none_is_an_error_that_says_what_to_write(url):
 
 
 def test_without_a_daemon_everything_is_counted_as_refused(caplog):
-    emitter = UdpEmitter(f"udp://127.0.0.1:{free_port()}")
+    emitter = UdpEmitter(f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}")
     for count in range(1, 6):
         emit(emitter, "a")
         stats = balance(emitter)
@@ -121,7 +115,7 @@ def test_without_a_daemon_everything_is_counted_as_refused(caplog):
 
 
 def test_without_a_daemon_one_line_a_minute_says_what_to_do(caplog):
-    port = free_port()
+    port = free_port(socket.SOCK_DGRAM)
     emitter = UdpEmitter(f"udp://127.0.0.1:{port}")
     emit(emitter, *"abcdef")
     (record,) = caplog.records
@@ -132,7 +126,7 @@ def test_without_a_daemon_one_line_a_minute_says_what_to_do(caplog):
 
 
 def test_refused_is_only_what_was_refused():
-    port = free_port()
+    port = free_port(socket.SOCK_DGRAM)
     emitter = UdpEmitter(f"udp://127.0.0.1:{port}")
     emitter.send(ended("lost", parts=4))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
@@ -239,7 +233,7 @@ def test_asking_for_refusals_does_not_take_another_socket_s_error(emitter):
     emit(emitter, "a")
     descriptor = emitter._socket.fileno()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.connect(("127.0.0.1", free_port()))
+        other.connect(("127.0.0.1", free_port(socket.SOCK_DGRAM)))
         other.send(b"refused")
         os.dup2(other.fileno(), descriptor)
         assert balance(emitter).sent == 1

@@ -20,7 +20,7 @@ import trustme
 
 import xtrace
 from tests.delivery.backend import answering, backend, dripping, raw, reset, silent
-from tests.helpers import ended, eventually, keeping_recorder
+from tests.helpers import ended, eventually, free_port, keeping_recorder
 from xtrace import faults, forks
 from xtrace.delivery import http, retry
 from xtrace.emitters import worker
@@ -55,11 +55,6 @@ def emitter_to():
 
 def stats(emitter):
     return EmitterStats(emitter.url, emitter.ledger)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 # -- what goes wrong on the wire ------------------------------------------------------------------

@@ -6,7 +6,6 @@ import asyncio
 import contextvars
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +16,7 @@ import pytest
 
 import xtrace
 from tests.documents import SECRET
-from tests.helpers import eventually
+from tests.helpers import eventually, free_port
 from tests.integrations.servers.apps import _django as project  # configures Django
 from tests.integrations.servers.contract import GATE, ask, begun, uvicorn_serving, wsgi_serving
 from xtrace.errors import SegmentNameMissing
@@ -1072,11 +1071,6 @@ def test_the_server_for_development_reloads_as_before(tmp_path):
         os.killpg(server.pid, signal.SIGTERM)
         server.wait()
     assert '"name":"shop"' in (tmp_path / "traces.jsonl").read_text().replace(" ", "")
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def answers(port):

@@ -23,6 +23,7 @@ from tests.helpers import (
     Received,
     entities_in,
     eventually,
+    free_port,
     listening,
     parents_in,
 )
@@ -147,12 +148,9 @@ class Served:
 
 @contextmanager
 def serving(command: list[Any], tmp_path: Path, **environ: str) -> Iterator[Served]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     begun = tmp_path / "begun"
     begun.mkdir()
-    served = Served(command, port, begun, tmp_path / "output", **environ)
+    served = Served(command, free_port(), begun, tmp_path / "output", **environ)
     try:
         eventually(served.answers)
         yield served

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-from tests.helpers import eventually
+from tests.helpers import eventually, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,14 +134,6 @@ def program(name: str, *folders: str) -> str:
         f"there, as tests/servers/__init__.py says"
     )
     return found
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _start(kind: str, module: object, folder: Path) -> Server:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.servers import Plan, Server, accepts, free_port, program
+from tests.helpers import free_port
+from tests.servers import Plan, Server, accepts, program
 
 
 def prepare(folder: Path, port: int) -> Plan:

@@ -7,7 +7,8 @@ import socket
 from pathlib import Path
 
 from tests.documents import password
-from tests.servers import Plan, Server, accepts, free_port, program
+from tests.helpers import free_port
+from tests.servers import Plan, Server, accepts, program
 
 PASSWORD = password("cluster")
 NODES = 3

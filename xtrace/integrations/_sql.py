@@ -192,6 +192,8 @@ def in_file(path: object, version: str, driver: str, layer: str = DRIVER) -> Dat
 def driver_version(module: Any) -> str:
     """ "psycopg-3.2.1" """
     name = module.__name__.partition(".")[0]
+    if name == "MySQLdb":
+        return "mysqlclient-" + ".".join(str(part) for part in module.version_info[:3])
     # PyMySQL gives its own as VERSION_STRING; its __version__ is that of a driver it stands in for.
     version = getattr(module, "VERSION_STRING", None) or getattr(module, "__version__", None)
     return f"{name}-{version.split()[0]}" if isinstance(version, str) and version else name

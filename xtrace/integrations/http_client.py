@@ -83,7 +83,8 @@ def patch(patcher: Patcher) -> None:
             return getresponse_of(self, *args, **kwargs)
         try:
             response = getresponse_of(self, *args, **kwargs)
-        except http.client.ResponseNotReady:  # asked too early: the exchange goes on
+        except (http.client.ResponseNotReady, TypeError):
+            # Asked too early, or, as urllib3 1.26 tries first, in Python 2's way: it goes on.
             setattr(self, STATE, exchange)
             raise
         except BaseException as error:

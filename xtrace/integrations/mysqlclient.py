@@ -11,6 +11,7 @@ from .. import faults
 from ._sql import (
     CALL,
     PREPARED,
+    driver_version,
     kept_with,
     on_mysql_server,
     on_server,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ._sql import Database
     from ._wrap import Patcher
 
-_VERSION = "mysqlclient-" + ".".join(str(part) for part in MySQLdb.version_info[:3])
+_VERSION = driver_version(MySQLdb)
 _UNKNOWN = on_server("MySQL", "", "", "", "", driver=_VERSION)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from uuid import uuid4
 
 import pytest
 
 import xtrace
 from tests.documents import SECRET
+from tests.helpers import free_port
 from tests.integrations.aws.stub import is_signed_right
 from xtrace import recorder
 
@@ -179,11 +179,9 @@ def test_retries_are_parts_of_one_call(api, stub, traces, no_delays):
 def test_a_refused_connection_is_a_fault(api, traces, no_delays):
     from botocore.exceptions import EndpointConnectionError
 
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
     client = api.client(
         "dynamodb",
-        f"http://127.0.0.1:{port}",
+        f"http://127.0.0.1:{free_port()}",
         retries={"mode": "standard", "total_max_attempts": 3},
     )
     with xtrace.in_segment(), pytest.raises(EndpointConnectionError):

@@ -7,8 +7,19 @@ import pytest
 import xtrace
 from tests.integrations.clients.facades import FACADES, PARAMETERS
 from tests.integrations.clients.server import Server, serving
+from xtrace.default import recorder
+from xtrace.integrations import _outgoing
 
 CLIENTS = ["aiohttp", "http_client", "httpx", "requests", "urllib", "urllib3"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_open():
+    """No test finds what another has left."""
+    recorder.open.clear()
+    _outgoing._abandoned.clear()
+    yield
+    recorder.clear_trace_entities()
 
 
 @pytest.fixture

@@ -23,15 +23,6 @@ from xtrace.integrations import _outgoing
 HOST = "127.0.0.1"
 
 
-@pytest.fixture(autouse=True)
-def nothing_open():
-    """No test finds what another has left."""
-    recorder.open.clear()
-    _outgoing._abandoned.clear()
-    yield
-    recorder.clear_trace_entities()
-
-
 def only(traces):
     """The one subsegment there is."""
     (call,) = traces.subsegments

@@ -138,6 +138,19 @@ def test_http_client_asked_too_early_and_given_up(server, traces):
     assert call["http"]["request"]["url"] == f"{server.url}/status/200"
 
 
+def test_http_client_asked_in_the_way_of_urllib3_1_26(server, traces):
+    xtrace.patch("http_client")
+    connection = http.client.HTTPConnection(*server.server_address)
+    with contextlib.closing(connection), xtrace.in_segment("a"):
+        connection.request("GET", "/status/200")
+        with pytest.raises(TypeError):
+            connection.getresponse(buffering=True)  # of Python 2
+        assert connection.getresponse().read() == b"hello"
+    (call,) = traces.subsegments
+    assert call["http"]["response"]["status"] == 200
+    assert "fault" not in call
+
+
 @pytest.mark.parametrize("method", ["GET\r\nX-Evil: 1", "GET /x HTTP/1.1\r\n"])
 def test_http_client_refuses_line_breaks_itself(server, traces, method):
     xtrace.patch("http_client")
