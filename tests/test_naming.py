@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
+from hypothesis import given, strategies
 
 from xtrace import naming
 from xtrace.ledger import Ledger
@@ -35,6 +37,11 @@ from xtrace.naming import HostNaming, clean, wildcard, without_port
 )
 def test_a_name_has_what_x_ray_accepts_and_nothing_else(name, cleaned):
     assert clean(name) == cleaned
+
+
+@given(strategies.text() | strategies.text('"\\\x00\x1f\x7f\u2028a'))
+def test_a_cleaned_name_is_json_as_it_stands(name):
+    assert json.dumps(clean(name), ensure_ascii=False) == f'"{clean(name)}"'
 
 
 def test_a_name_whose_text_cannot_be_read_is_its_types():

@@ -112,11 +112,11 @@ class TracedApplication:
         scope[MARK] = segment
         if not sampled:
             # Nobody asks how long it takes: the segment is current, and that is all.
-            async def send_with_header(message: Message) -> None:
+            def send_with_header(message: Message) -> Awaitable[None]:
                 kind = message["type"]
                 if kind == "http.response.start" or kind == "websocket.accept":
                     message = _with_header(message, header)
-                await send(message)
+                return send(message)
 
             try:
                 await self.app(scope, receive, send_with_header)
