@@ -3,6 +3,7 @@
 import os
 import random
 import sys
+import threading
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -466,6 +467,52 @@ def lambda_leftovers(x):
     os.environ["_X_AMZN_TRACE_ID"] = _TRACE.replace("1-5759", "1-6759") + "1"
     with recorder.in_subsegment("next") as subsegment:
         x.note(subsegment.parent_id, subsegment.trace_id)
+
+
+def lambda_threads(x):
+    os.environ["LAMBDA_TASK_ROOT"] = "/var/task"
+    os.environ["_X_AMZN_TRACE_ID"] = _TRACE + "1"
+    recorder = AWSXRayRecorder()
+    recorder.configure(emitter=x.emitter)
+
+    def by_itself():
+        with recorder.in_subsegment("by itself"):
+            pass
+
+    def handed(subsegment):
+        recorder.set_trace_entity(subsegment)
+        with recorder.in_subsegment("handed") as inner:
+            x.note(inner.parent_id == subsegment.id)
+        recorder.clear_trace_entities()
+
+    with recorder.in_subsegment("handler") as subsegment:
+        for work, *args in ((by_itself,), (handed, subsegment)):
+            thread = threading.Thread(target=work, args=args)
+            thread.start()
+            thread.join()
+        x.note(recorder.current_subsegment() is subsegment)
+        x.note([each.name for each in recorder.context._local.entities])
+
+
+def lambda_captures(x):
+    os.environ["LAMBDA_TASK_ROOT"] = "/var/task"
+    recorder = AWSXRayRecorder()
+    recorder.configure(emitter=x.emitter)
+
+    @recorder.capture("generator")
+    def generator():
+        yield 1
+        yield 2
+
+    @recorder.capture("handler")
+    def handler():
+        recorder.put_annotation("k", "v")
+        return recorder.current_segment().trace_id
+
+    for trace, sampled in ("51", "60", "51"):
+        header = _TRACE.replace("1-5759", f"1-{trace}759") + sampled
+        os.environ["_X_AMZN_TRACE_ID"] = header
+        x.note(handler(), list(generator()), recorder.current_subsegment())
 
 
 def lambda_without_a_header(x):

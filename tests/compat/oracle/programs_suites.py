@@ -10,6 +10,7 @@ from unittest import mock
 import aws_xray_sdk.core
 from aws_xray_sdk import global_sdk_config
 from aws_xray_sdk.core import AsyncAWSXRayRecorder, AWSXRayRecorder
+from aws_xray_sdk.core.async_context import AsyncContext
 from aws_xray_sdk.core.context import MISSING_SEGMENT_MSG, Context
 from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter
 from aws_xray_sdk.core.models.segment import Segment
@@ -176,6 +177,25 @@ def stacks_in_a_contextvar(x):
         await asyncio.gather(one("a"), one("b"))
 
     asyncio.run(both())
+
+
+def a_subclass_of_the_async_context(x):
+    async def main():
+        class Ours(AsyncContext):
+            def __init__(self):
+                super().__init__(use_task_factory=False)
+                self._loop.set_task_factory(self.make)
+
+            def make(self, loop, coroutine, **kwargs):
+                return asyncio.Task(coroutine, loop=loop, **kwargs)
+
+        context = Ours()
+        x.recorder.configure(context=context)
+        x.note(context._loop is asyncio.get_running_loop())
+        async with x.recorder.in_segment_async("a"):
+            x.note(x.recorder.current_segment().name)
+
+    asyncio.new_event_loop().run_until_complete(main())
 
 
 def a_context_of_another_class(x):
@@ -414,3 +434,24 @@ def modules_are_attributes_of_packages(x):
     for name in ("flask", "bottle"):
         with mock.patch(f"aws_xray_sdk.ext.{name}.middleware.check_in_lambda") as check_in_lambda:
             x.note(check_in_lambda.called)
+
+
+def exceptions_that_are_none(x):
+    with x.recorder.in_segment("a") as segment:
+        segment.add_exception(None, [])
+        segment.add_exception(None, None)
+        x.note([each.type for each in segment.cause["exceptions"]], segment.fault)
+
+
+def manifests_that_are_wrong(x):
+    default = {"fixed_target": 1, "rate": 0.5}
+    rule = {"host": "*", "http_method": "*", "url_path": "*", "fixed_target": 0, "rate": 0.1}
+    by_service = {**rule, "service_name": "*"}
+    by_service.pop("host")
+    for version in (1, 2, 3, "2", 2.0, None):
+        for rules in ([], [rule], [by_service], [{**rule, "rate": -1}], [{}]):
+            manifest = {"version": version, "default": default, "rules": rules}
+            x.attempt(lambda manifest: type(LocalSampler(manifest)).__name__, manifest)
+            x.attempt(x.recorder.configure, sampling_rules=manifest)
+    for changed in ({}, {"rate": 1}, {**default, "host": "h"}, {**default, "fixed_target": -1}):
+        x.attempt(x.recorder.configure, sampling_rules={"version": 2, "default": changed})

@@ -23,7 +23,18 @@ class AsyncContext(_Context):
         self, *args: Any, loop: Any = None, use_task_factory: bool = True, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._loop = loop
+        self.__loop = loop
+
+    @property
+    def _loop(self) -> Any:
+        """The event loop that was given, or else the one that there is: subclasses ask for it."""
+        if self.__loop is None:
+            self.__loop = asyncio.get_event_loop()
+        return self.__loop
+
+    @_loop.setter
+    def _loop(self, value: Any) -> None:
+        self.__loop = value
 
 
 class TaskLocalStorage:

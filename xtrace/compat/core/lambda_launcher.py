@@ -10,7 +10,7 @@ from threading import RLock
 from xtrace import faults
 
 from ..sdk_config import global_sdk_config
-from .context import Context, Local
+from .context import Context, Local, Stack
 from .models.dummy_entities import DummySegment
 from .models.facade_segment import FacadeSegment
 from .models.subsegment import below
@@ -155,9 +155,14 @@ class LambdaContext(Context):
         self.__state.set((self.__segment, trace_entity))
 
     def clear_trace_entities(self) -> None:
-        """Make nothing current, and read anew what Lambda tells."""
+        """Make nothing current, and read anew what Lambda tells.
+
+        Not while something is open under the segment: that is another thread's, most likely.
+        """
         self.__state.set(None)
-        self.__segment = None
+        segment = self.__segment
+        if segment is None or not any(each.in_progress for each in segment._with_all_under()[1:]):
+            self.__segment = None
 
     def put_segment(self, segment: Any) -> None:
         """Nothing: the segment is Lambda's."""
@@ -227,3 +232,10 @@ class _LambdaLocal(Local):
     def segment(self) -> Any:
         """What stands for the function's segment."""
         return self.__of.function_segment()
+
+    def _subsegments(self) -> Stack:
+        """The subsegments that are open, the current one last."""
+        entities = Local.entities.fget(self)  # type: ignore[attr-defined]
+        return Stack(entities[1:], self.__of)
+
+    entities = property(_subsegments, Local.entities.fset, Local.entities.fdel)  # type: ignore[attr-defined]

@@ -400,7 +400,7 @@ class Entity(model.Entity):
 
     def add_exception(
         self,
-        exception: BaseException,
+        exception: Any,
         stack: Iterable[Any] | None = None,
         remote: bool = False,
         *,
@@ -425,6 +425,10 @@ class Entity(model.Entity):
             return
         if not isinstance(before, dict):
             before = self.cause = {}
+        if not isinstance(exception, BaseException):  # None, or a text, which some programs pass
+            before.setdefault("exceptions", []).append(Throwable(exception, stack, remote))
+            before["working_directory"] = _working_directory()
+            return
         if stack is None:
             stack = innermost_frames(exception.__traceback__, self._max_trace_back())
         described = self._describe(exception, stack, remote)
