@@ -252,6 +252,28 @@ def test_what_does_not_fit_is_dropped_the_oldest_first(emitter_to, monkeypatch):
     assert stats(emitter).sent == 0
 
 
+def test_a_queue_that_fills_up_is_emptied_without_giving_way(emitter_to, monkeypatch):
+    """A process that is never idle would leave the worker a tenth of the time to empty it in."""
+    monkeypatch.setattr(forks, "may_start_threads", lambda: False)  # flushing delivers, here
+    seen = []
+    with backend() as there:
+        emitter = emitter_to(there.port)
+        waiting, inside = emitter._worker, emitter._worker._backend
+        waiting._max_waiting_bytes = 40_000
+        deliver, inside.max_documents = inside.deliver, 1
+
+        def watched(*words):
+            seen.append((waiting._waiting_bytes < 10_000, inside.gives_way))
+            return deliver(*words)
+
+        monkeypatch.setattr(inside, "deliver", watched)
+        for _ in range(30):
+            emitter.send(ended(x="y" * 400))
+        emitter.flush(20)
+    assert set(seen) == {(True, True), (False, False)}
+    assert stats(emitter).sent == 30
+
+
 def test_a_backend_that_is_down_is_the_reason_for_drops(emitter_to):
     emitter = emitter_to(free_port())
     emitter._worker._max_waiting_bytes = 2000

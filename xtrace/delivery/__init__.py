@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         max_documents: int
         max_bytes: int
         """Of one call to deliver()."""
+        gives_way: bool
+        """Whether other threads may run again and again while a request is prepared."""
 
         def deliver(self, parcels: Sequence[Parcel], deadline: float, final: bool) -> Outcome:
             """Send documents; wait until the deadline (of the monotonic clock) at most.

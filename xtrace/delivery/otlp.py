@@ -210,7 +210,7 @@ class OtlpBackend:
     """Posts spans to an OTLP/HTTP endpoint. Used by one thread at a time.
 
     url: of the endpoint. signer: of requests, for an endpoint that asks for it.
-    yields: lets other threads run while spans are made; for a process that has more to do.
+    gives_way: lets other threads run while spans are made; for a process that has more to do.
     services: for documents of subsegments whose parcel doesn't say what service they belong to.
     """
 
@@ -222,7 +222,7 @@ class OtlpBackend:
         url: str,
         options: Options,
         signer: Signer | None = None,
-        yields: bool = True,
+        gives_way: bool = True,
         proxy: str | None = None,
         services: Services | None = None,
     ) -> None:
@@ -231,7 +231,7 @@ class OtlpBackend:
         self._services_of = services
         self._encoding = _ENCODINGS[options.protocol]
         self._signer = signer
-        self._yields = yields
+        self.gives_way = gives_way
         place = place_of(url)
         self._path = place.path
         self._client = Client(place._replace(path=""), proxy, _context(place.scheme, options))
@@ -256,7 +256,7 @@ class OtlpBackend:
                 made.append(one)
             else:
                 _count(dropped, NO_SPAN, parcel.entities)
-            if self._yields and time.monotonic() > stretch:
+            if self.gives_way and time.monotonic() > stretch:
                 # Python hands the interpreter over every 5 ms if it isn't asked to earlier, which
                 # a request that has just got its data would wait for.
                 time.sleep(0.00005)

@@ -232,6 +232,7 @@ class XRayBackend:
 
     max_documents = MAX_DOCUMENTS
     max_bytes = 2 * 1024 * 1024
+    gives_way = False  # its requests are made at one go
 
     def __init__(self, api: XRayApi) -> None:
         self.url = api.url

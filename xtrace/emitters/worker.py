@@ -37,6 +37,8 @@ SECONDS_FOR_A_DELIVERY = 30.0
 """The most that one delivery of a batch takes; a single request has a limit of its own."""
 
 _LONGEST_WAIT = 60.0
+_SHARE_TO_GIVE_WAY = 0.25
+"""Of the queue: while it is emptier than that, deliveries are prepared in small pieces."""
 
 QUEUE_FULL = "queue full"
 BACKEND_DOWN = "backend down"
@@ -245,6 +247,10 @@ class Worker:
                     final, self._final = self._final, False
                     batch = self._take()
                     self._in_flight = sum(each.parcel.entities for each in batch)
+                    # To give way is good for requests, and bad for the queue of a process that is
+                    # never idle: it would hardly be emptied.
+                    most = self._max_waiting_bytes * _SHARE_TO_GIVE_WAY
+                    self._backend.gives_way = self._waiting_bytes < most
                 if batch or final:
                     parcels = [each.parcel for each in batch]
                     outcome = self._backend.deliver(parcels, deadline, final)
@@ -349,7 +355,8 @@ class Worker:
             self._hurry = self._final = False
             unanswered = self._in_flight
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._thread is None, 0.05)
+            # One that waits for an answer won't end so soon, however long it is waited for.
+            self._changed.wait_for(lambda: self._thread is None or self._is_busy, 0.05)
             self._thread = None
             self._stopping = False
         if self._delivering.acquire(blocking=False):  # else the thread that delivers does it

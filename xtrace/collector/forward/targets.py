@@ -87,7 +87,7 @@ def target_of(url: str, settings: Settings = DEFAULTS) -> Target:
                     endpoint,
                     options(),
                     signer,
-                    yields=False,
+                    gives_way=False,
                     proxy=settings.proxy,
                     services=services,
                 )
