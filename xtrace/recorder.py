@@ -905,10 +905,7 @@ def _emitters(delivery: Mapping[str, Any]) -> list[Emitter]:
     """The emitters that settings ask for. Raises ConfigurationError."""
     from .emitters import make  # not before a program records or is configured
 
-    target = delivery["emitter"]
-    if target is None:
-        address = settings.SETTINGS["daemon_address"].value(delivery["daemon_address"])
-        target = f"udp://{endpoint_text(address.udp)}"
+    target = "udp:" if delivery["emitter"] is None else delivery["emitter"]
     # The environment has no lists: URLs with commas between them are several, too.
     targets = (
         target
@@ -917,7 +914,18 @@ def _emitters(delivery: Mapping[str, Any]) -> list[Emitter]:
         if isinstance(target, str)
         else [target]
     )
-    return [make(each, delivery["max_datagram_bytes"]) for each in targets]
+    return [
+        make(_to_the_daemon(each, delivery["daemon_address"]), delivery["max_datagram_bytes"])
+        for each in targets
+    ]
+
+
+def _to_the_daemon(target: object, given: object) -> object:
+    """A URL without a host, "udp:" or "otlp+udp:", with the one where the daemon listens."""
+    if not isinstance(target, str) or target.rstrip("/").lower() not in ("udp:", "otlp+udp:"):
+        return target
+    address = settings.SETTINGS["daemon_address"].value(given)
+    return f"{target.rstrip('/').lower()}//{endpoint_text(address.udp)}"
 
 
 _recorders: WeakSet[Recorder] = WeakSet()

@@ -83,6 +83,17 @@ def test_urls_with_commas_between_are_several_emitters(monkeypatch):
     ]
 
 
+def test_without_a_host_udp_is_the_daemon_wherever_it_is(monkeypatch):
+    monkeypatch.setenv("XTRACE_EMITTER", "udp:,memory:,otlp+udp://")
+    monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", "tcp:127.0.0.1:1 udp:[::1]:2")
+    recorder = Recorder(service="test")
+    urls = [emitter.url for emitter in recorder.emitters]
+    assert urls == ["udp://[::1]:2", "memory:", "otlp+udp://[::1]:2"]
+    monkeypatch.delenv("AWS_XRAY_DAEMON_ADDRESS")
+    (emitter,) = Recorder(service="test", emitter="udp:").emitters
+    assert emitter.url == "udp://127.0.0.1:2000"
+
+
 def test_a_list_is_several_emitters():
     mine = Keeper()
     recorder = Recorder(service="test", sampling=False, emitter=["memory:", MemoryEmitter(), mine])
