@@ -13,7 +13,7 @@ class Peer:
     """One column of the table.
 
     module: its file in peers/. environment: the file in requirements/ and the virtual environment.
-    imports: the module that a program imports to use it, or None.
+    imports: the statements by which a program imports it, or None.
     counted: whether its instructions are counted; with threads of its own, they would be mixed in.
     """
 
@@ -25,15 +25,19 @@ class Peer:
     counted: bool
 
 
+_OFFICIAL = "import aws_xray_sdk.core"
+_INSTALL = "from xtrace.compat import aws_xray_sdk; aws_xray_sdk.install()"
+
 PEERS = {
     peer.name: peer
     for peer in (
         Peer("floor", "floor", "floor", "xtrace", None, True),
-        Peer("xtrace", "xtrace", "xtrace", "xtrace", "xtrace", True),
-        Peer("xtrace-orjson", "+orjson", "xtrace", "xtrace-orjson", "xtrace", True),
-        Peer("official", "official", "official", "official", "aws_xray_sdk.core", True),
-        Peer("otel", "OTel", "otel", "otel", "opentelemetry.sdk.trace", False),
-        Peer("ddtrace", "ddtrace", "ddtrace", "ddtrace", "ddtrace.trace", False),
+        Peer("xtrace", "xtrace", "xtrace", "xtrace", "import xtrace", True),
+        Peer("xtrace-orjson", "+orjson", "xtrace", "xtrace-orjson", "import xtrace", True),
+        Peer("xtrace-layer", "layer", "layer", "xtrace", f"{_INSTALL}; {_OFFICIAL}", True),
+        Peer("official", "official", "official", "official", _OFFICIAL, True),
+        Peer("otel", "OTel", "otel", "otel", "import opentelemetry.sdk.trace", False),
+        Peer("ddtrace", "ddtrace", "ddtrace", "ddtrace", "import ddtrace.trace", False),
     )
 }
 
@@ -60,6 +64,10 @@ class Bar:
     peer: str = "xtrace"
     against: str = OFFICIAL
     title: str = ""
+
+
+def _through_the_layer() -> Bar:
+    return Bar(1.15, peer="xtrace-layer", against="xtrace", title="  through the layer")
 
 
 def _below_every_peer() -> Bar:
@@ -150,14 +158,29 @@ WORKLOADS = (
         "one call of a function that returns its argument, decorated with capture; 20 calls to a "
         "segment, whose own cost is included",
         (Part("captured", per=20, datagrams=1),),
-        (Bar(0.36), _below_every_peer()),
+        (Bar(0.36), _below_every_peer(), _through_the_layer()),
     ),
     Workload(
         "captured-async",
         "captured async function",
         "the same, awaited; official: capture_async with its AsyncContext",
         (Part("captured_async", per=20, datagrams=1),),
-        (Bar(0.30), _below_every_peer()),
+        (Bar(0.30), _below_every_peer(), _through_the_layer()),
+    ),
+    *(
+        Workload(
+            name,
+            f"layer: {title}",
+            f"{what}; 20 to a segment, whose own cost is included. The ratio is of the layer, by the "
+            "names of aws_xray_sdk, to xtrace's own names",
+            (Part(method, per=20, datagrams=1),),
+            (_through_the_layer(),),
+        )
+        for name, title, method, what in (
+            ("with", "with", "with_subsegment", "with recorder.in_subsegment(name)"),
+            ("begin-end", "begin/end", "begin_end", "begin_subsegment() and end_subsegment()"),
+            ("put-annotation", "put_annotation", "put_annotation", "recorder.put_annotation()"),
+        )
     ),
     Workload(
         "captured-streamed",
@@ -392,7 +415,7 @@ WORKLOADS = (
         "import, ms",
         "wall time of the import in a fresh process with compiled files; the median of many",
         (Part("milliseconds"),),
-        (Bar(0.06),),
+        (Bar(0.06), Bar(0.15, peer="xtrace-layer", title="  through the layer")),
         measured=IMPORTS,
     ),
     Workload(
@@ -444,7 +467,7 @@ COUNT_NOTES = (
 )
 NOTES = (
     "floor: a dict written by hand, json.dumps and one datagram. +orjson: xtrace with orjson "
-    "installed; xtrace without.",
+    "installed; xtrace without. layer: xtrace by the names of aws_xray_sdk, without orjson.",
     "xtrace, official and floor send to a socket that another process drains. OTel and ddtrace "
     "don't send UDP and leave encoding or sending to other threads: OTel runs its batch span "
     "processor with an exporter that drops everything, ddtrace its usual writer without an agent. "

@@ -1,4 +1,4 @@
-"""Results for people, 100 columns wide, and for programs, as JSON."""
+"""Results for people, 106 columns wide, and for programs, as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from catalogue import NOTES, OFFICIAL, PEERS, Bar, growth
 from figures import Result, Verdict
 
-WIDTH = 100
+WIDTH = 106
 _TITLE = 26
 
 

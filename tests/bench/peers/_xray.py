@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import cached_property
 from typing import Any
 
 from footprint import occupied_bytes
 
 from . import (
-    CALLS,
     METADATA,
     NOT_SAMPLED,
     QUERIES,
@@ -22,34 +20,19 @@ from . import (
     sampling_request,
     serve,
     trivial,
-    trivial_async,
     wsgi_environ,
 )
+from ._calls import Calls
 
 
-class XRayPeer:
+class XRayPeer(Calls):
     """Workloads on a recorder. Subclasses say where the two SDKs differ."""
-
-    sends_datagrams = True
-    recorder: Any
-    """Records every segment and sends to the drain."""
-
-    def settle(self) -> None:
-        """Everything is sent already, by the calling thread."""
 
     # -- what differs ------------------------------------------------------------------------
 
     @cached_property
     def unsent_recorder(self) -> Any:
         """Records every segment, makes the documents, and drops them."""
-        raise NotImplementedError
-
-    def async_recorder(self) -> Any:
-        """A recorder for the running event loop."""
-        raise NotImplementedError
-
-    def capture_async(self, recorder: Any) -> Any:
-        """The decorator for coroutine functions."""
         raise NotImplementedError
 
     def end_sibling(self, recorder: Any, subsegment: Any) -> None:
@@ -72,67 +55,7 @@ class XRayPeer:
         """A connection to an SQLite database in memory, traced."""
         raise NotImplementedError
 
-    # -- traces ------------------------------------------------------------------------------
-
-    def sampled_trace(self, times: int) -> float:
-        return self._traces(times, None)
-
-    def unsampled_trace(self, times: int) -> float:
-        return self._traces(times, 0)
-
-    def _traces(self, times: int, sampling: int | None) -> float:
-        recorder = self.recorder
-        begin = clock()
-        for _ in range(times):
-            with (
-                recorder.in_segment("shop", sampling=sampling),
-                recorder.in_subsegment("checkout") as part,
-            ):
-                part.put_annotation("customer", "c-17")
-                part.put_annotation("attempt", 1)
-                part.put_metadata("cart", METADATA)
-                with recorder.in_subsegment("price") as part:
-                    part.put_annotation("customer", "c-17")
-                    part.put_annotation("attempt", 1)
-                    part.put_metadata("cart", METADATA)
-                    with recorder.in_subsegment("stock") as part:
-                        part.put_annotation("customer", "c-17")
-                        part.put_annotation("attempt", 1)
-                        part.put_metadata("cart", METADATA)
-                        with recorder.in_subsegment("reserve") as part:
-                            part.put_annotation("customer", "c-17")
-                            part.put_annotation("attempt", 1)
-                            part.put_metadata("cart", METADATA)
-                            with recorder.in_subsegment("write") as part:
-                                part.put_annotation("customer", "c-17")
-                                part.put_annotation("attempt", 1)
-                                part.put_metadata("cart", METADATA)
-        return clock() - begin
-
-    # -- captured functions ------------------------------------------------------------------
-
-    def captured(self, times: int) -> float:
-        recorder = self.recorder
-        function = recorder.capture("trivial")(trivial)
-        begin = clock()
-        for _ in range(times):
-            with recorder.in_segment("shop"):
-                for value in range(CALLS):
-                    function(value)
-        return clock() - begin
-
-    def captured_async(self, times: int) -> float:
-        return asyncio.run(self._captured_async(times))
-
-    async def _captured_async(self, times: int) -> float:
-        recorder = self.async_recorder()
-        function = self.capture_async(recorder)(trivial_async)
-        begin = clock()
-        for _ in range(times):
-            with recorder.in_segment("shop"):
-                for value in range(CALLS):
-                    await function(value)
-        return clock() - begin
+    # -- large segments ----------------------------------------------------------------------
 
     def captured_streamed(self, times: int) -> float:
         recorder = self.recorder
@@ -144,8 +67,6 @@ class XRayPeer:
             for value in range(times):
                 function(value)
             return clock() - begin
-
-    # -- large segments ----------------------------------------------------------------------
 
     def small_segments_sent(self, times: int) -> float:
         return self._segments(self.recorder, 10, times)
