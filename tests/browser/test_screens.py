@@ -189,3 +189,36 @@ def test_a_first_load_takes_few_requests_and_asks_for_nothing_twice(console, pla
     assert sum("/assets/" in url for url in asked) <= 4
     assert sum("/api/" in url for url in asked) <= 6
     assert page.evaluate("window.early.size") == 0, "what was asked for early was of no use"
+
+
+def test_thresholds_are_added_changed_ordered_and_deleted(console):
+    page = console.open("/alarms")
+    table = page.locator(".thresholds")
+    expect(table.locator("tbody tr")).to_have_count(1)
+    for name in ("cart*", "shop"):
+        page.get_by_role("button", name="Add thresholds").click()
+        page.get_by_label("Node", exact=True).fill(name)
+        page.get_by_label("Faults in %").fill("500" if name == "shop" else "5")
+        page.get_by_role("button", name="Save").click()
+        if name == "shop":
+            expect(page.get_by_role("alert")).to_contain_text("a percentage from 0 to 100")
+            console.problems.clear()  # the browser itself notes the 400
+            page.get_by_label("Faults in %").fill("off")
+            page.get_by_label("Response time in seconds").fill("0.25")
+            page.get_by_role("button", name="Save").click()
+        expect(table).to_contain_text(name)
+    page.get_by_role("button", name="Try shop earlier").click()
+    expect(table.locator("tbody tr").first).to_contain_text("250")
+    expect(table.locator("tbody tr").first).to_contain_text("off")
+    page.get_by_role("button", name="Change every other node").click()
+    page.get_by_label("Periods looked at").fill("3")
+    page.get_by_role("button", name="Save").click()
+    expect(table.locator("tbody tr").last).to_contain_text("3 of 3 × 60 s")
+    for name in ("shop", "cart*"):
+        page.get_by_role("button", name=f"Delete {name}").click()
+        page.get_by_role("button", name="Delete", exact=True).click()
+        expect(table).not_to_contain_text(name)
+    assert console.collector.alarm_states()["thresholds"] == {
+        "default": {"periods": 3},
+        "nodes": [],
+    }

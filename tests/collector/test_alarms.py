@@ -15,16 +15,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.collector.console_client import ConsoleClient
 from tests.helpers import eventually
 from xtrace.collector import running
 from xtrace.collector.alarms import (
     ALARM,
     INSUFFICIENT_DATA,
     MAX_NODES,
+    NO_ALARMS,
     OK,
     Alarms,
     AlarmsError,
     NodeStatistics,
+    edited,
     load,
     statistics_of,
 )
@@ -336,13 +339,55 @@ def test_a_collector_watches_its_own_graph():
         connection.request("GET", "/api/v1/alarms")
         shown = json.loads(connection.getresponse().read())
         connection.close()
-    assert shown == json.loads(json.dumps(watched.as_dict()))
+    assert shown == {**json.loads(json.dumps(watched.as_dict())), "editable": True}
     assert shown["alarms"][0]["state"] == ALARM
 
 
 def test_a_collector_without_alarms_shows_none():
     with running() as collector:
-        assert collector.alarm_states() == {"alarms": [], "history": []}
+        assert collector.alarm_states() == NO_ALARMS
+
+
+# -- other thresholds while it runs ----------------------------------------------------------------
+
+
+def test_an_alarm_that_is_the_same_keeps_its_state_when_thresholds_are_edited(nodes):
+    watched = alarms(nodes, fault_percent=10, response_time=9)
+    burn(watched, nodes)
+    raised = {each["metric"]: each["state"] for each in watched.as_dict()["alarms"]}
+    assert raised == {"fault_percent": ALARM, "response_time": OK}
+    thresholds = {"default": {"fault_percent": 10}, "nodes": [{"name": "x", "response_time": 2}]}
+    watched.replace(edited(thresholds, ()))
+    (alarm,) = watched.as_dict()["alarms"]
+    assert (alarm["metric"], alarm["state"]) == ("fault_percent", ALARM)
+    assert watched.as_dict()["thresholds"] == thresholds
+    watched.replace(edited({"default": {"fault_percent": 99}}, ()))
+    assert only(watched)["state"] == INSUFFICIENT_DATA
+    watched.replace(edited({}, ()))
+    assert watched.as_dict()["alarms"] == []
+
+
+def test_thresholds_are_edited_over_the_api_and_kept(tmp_path):
+    path = str(tmp_path / "traces.db")
+    thresholds = {"default": {}, "nodes": [{"name": "shop", "fault_percent": 5, "periods": 2}]}
+    with running(path=path) as collector:
+        client = ConsoleClient(collector)
+        assert client.get("/alarms")["thresholds"] == NO_ALARMS["thresholds"]
+        assert client.send("PUT", "/alarms", thresholds)["thresholds"] == thresholds
+        assert collector.alarms._thread is not None
+        for body, said in (
+            ({"default": {"fault_percent": 500}}, "a percentage from 0 to 100"),
+            ({"nodes": [{"fault_percent": 5}]}, "nodes[0].name is None"),
+            ({"actions": [{"command": ["true"]}]}, "has a field 'actions'"),
+            ([], "The request must be"),
+        ):
+            told = client.refused("/alarms", method="PUT", body=json.dumps(body))
+            assert said in told["message"]
+        assert client.get("/alarms")["thresholds"] == thresholds
+    with running(path=path) as collector:
+        assert ConsoleClient(collector).get("/alarms")["thresholds"] == thresholds
+        collector.watch(load({"default": {"error_percent": 1}}))
+        assert ConsoleClient(collector).get("/alarms")["thresholds"]["nodes"] == []
 
 
 def test_the_command_names_what_is_wrong_with_the_file(tmp_path):

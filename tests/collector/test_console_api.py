@@ -12,6 +12,7 @@ import pytest
 from tests.collector.console_client import ConsoleClient
 from tests.collector.shop import NOW, shop_trace, span_id, trace_id
 from xtrace.collector import running
+from xtrace.collector.api.v1 import administration
 from xtrace.collector.api.v1.endpoints import ENDPOINTS, EVENTS
 
 ROOT = Path(__file__).parents[2]
@@ -488,6 +489,25 @@ def test_two_sets_are_compared(client):
     assert other["b"]["count"] == 0
 
 
+@pytest.mark.parametrize(
+    ("rate", "reservoir", "sampled", "told"),
+    [
+        (0.1, 5, 60 + 94, (60, 94)),  # a reservoir of 1/s for a minute of 1,000 requests
+        (0.0, 5, 60, (60, 0)),
+        (0.1, 0, 103, (0, 103)),
+        (0.1, 5, 90, (0, 90)),  # chance gave the rate a little less
+        (1.0, 5, 1000, (None, None)),
+        (1.0, 0, 1000, (0, 1000)),
+    ],
+)
+def test_what_the_reservoir_took_is_reckoned_from_the_rate(rate, reservoir, sampled, told):
+    rule = {"FixedRate": rate, "ReservoirSize": reservoir}
+    counts = administration.counts_of_rule(
+        rule, {"matched": [400, 600], "sampled": [sampled], "borrowed": [0]}
+    )
+    assert (counts["by_reservoir"], counts["by_rate"]) == told
+
+
 # -- sampling, groups, alarms, cost, runs --------------------------------------------------------
 
 RULE = {
@@ -521,6 +541,7 @@ def test_sampling_rules_and_what_they_did(fresh):
     admin, default = told["rules"]
     assert admin["rule"]["URLPath"] == "/admin/*"
     assert (admin["matched"], admin["sampled"], admin["borrowed"]) == (20, 6, 1)
+    assert (admin["by_reservoir"], admin["by_rate"]) == (1, 5)  # what was borrowed, at least
     assert sum(admin["series"]["matched"]) == 20
     assert len(told["starts"]) == len(admin["series"]["matched"]) == 12
     assert default["matched"] == 0

@@ -9,10 +9,10 @@ import socket
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Lock
 
 from ..delivery.http import Unreachable
-from .alarms import Alarms, statistics_of
+from .alarms import NO_ALARMS, Alarms, AlarmsError, edited, statistics_of
 from .api.guard import Guard
 from .api.http import application
 from .api.routes import routes
@@ -29,7 +29,7 @@ from .store import Window, open_store, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from .alarms import Configuration
@@ -47,6 +47,9 @@ MEMORY = ":memory:"
 
 LOCAL = ("127.0.0.1", 0)
 """The loopback, and any free port."""
+
+_THRESHOLDS = "alarms"
+"""The name under which the store keeps thresholds that were edited."""
 
 _SECONDS_FOR_A_MARK = 0.2
 _SAMPLING = frozenset(("GetSamplingRules", "GetSamplingTargets"))
@@ -109,10 +112,16 @@ class Collector:
             undo.callback(self._ingest.stop)
             self.service = Service(self.store, self._ingest)
             self.alarms: Alarms | None = None
+            self._alarms_changing = Lock()
+            self._kept_alarms()
             metrics = Metrics(self._ingest, self.store, lambda: self._receiver.kernel_drops)
             hosts = [host for host, _ in (endpoint, tcp or endpoint) if host not in WILDCARDS]
             self.console = Console(
-                self.service, about=self.about, stats=self.stats, alarms=self.alarm_states
+                self.service,
+                about=self.about,
+                stats=self.stats,
+                alarms=self.alarm_states,
+                set_thresholds=self.set_thresholds,
             )
             self._web = Web(self.console)
             more = routes(self.service, metrics, self.stats, self.path, self._web)
@@ -211,9 +220,33 @@ class Collector:
         )
         return self.alarms
 
+    def set_thresholds(self, thresholds: Mapping[str, Any]) -> None:
+        """Have alarms by thresholds that were edited, `default` and `nodes`; they are kept in the
+        store, for a collector that is started without others. Raises AlarmsError.
+        """
+        with self._alarms_changing:
+            alarms = self.alarms
+            configuration = edited(thresholds, () if alarms is None else alarms.actions)
+            if alarms is not None:
+                alarms.replace(configuration)
+            else:
+                alarms = self.watch(configuration)
+                if self._running:
+                    alarms.start()
+            self.store.put_setting(_THRESHOLDS, configuration.written)
+
+    def _kept_alarms(self) -> None:
+        """Have the alarms that were edited before this collector was started."""
+        kept = self.store.setting(_THRESHOLDS)
+        try:
+            if kept is not None:
+                self.watch(edited(kept, ()))
+        except AlarmsError as error:
+            log.error("The alarms that were kept can't be used: %s", error)
+
     def alarm_states(self) -> dict[str, Any]:
         """The states and the history of the alarms, empty if there are none."""
-        return {"alarms": [], "history": []} if self.alarms is None else self.alarms.as_dict()
+        return NO_ALARMS if self.alarms is None else self.alarms.as_dict()
 
     def _take(self, documents: list[bytes]) -> None:
         self._ingest.take(documents)

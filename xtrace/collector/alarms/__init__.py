@@ -28,6 +28,7 @@ from .settings import (
     Configuration,
     Thresholds,
     Webhook,
+    edited,
     load,
 )
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALARM",
     "INSUFFICIENT_DATA",
+    "NO_ALARMS",
     "OK",
     "STATES",
     "Alarms",
@@ -53,6 +55,7 @@ __all__ = [
     "NodeStatistics",
     "Thresholds",
     "Webhook",
+    "edited",
     "load",
     "statistics_of",
 ]
@@ -72,6 +75,16 @@ HISTORY = 500
 """State changes remembered."""
 
 SECONDS_BETWEEN_LOOKS = 1.0
+
+_JUDGING = ("statistic", "period_seconds", "periods", "breaching", "minimum_requests")
+"""What an alarm goes by, besides its threshold."""
+
+NO_ALARMS: dict[str, Any] = {
+    "alarms": [],
+    "history": [],
+    "thresholds": {"default": {}, "nodes": []},
+}
+"""What is told where there are no thresholds at all."""
 
 
 class NodeStatistics(NamedTuple):
@@ -171,6 +184,12 @@ class _Alarm:
         # (start of the period, the value; None: too few requests), the newest last
         self.values: list[tuple[float, float | None]] = []
 
+    def is_like(self, other: _Alarm) -> bool:
+        """Whether the other one judges the same by the same."""
+        return self.threshold == other.threshold and all(
+            getattr(self.entry, name) == getattr(other.entry, name) for name in _JUDGING
+        )
+
     def look(self, seen: list[tuple[float, NodeStatistics | None]], now: float) -> Change | None:
         """Judge the last periods."""
         entry = self.entry
@@ -242,6 +261,28 @@ class Alarms:
         self._evaluating = Lock()
         self._stop = Event()
         self._thread: Thread | None = None
+
+    @property
+    def actions(self) -> tuple[Webhook | Command, ...]:
+        """What is done when a state changes."""
+        return self._configuration.actions
+
+    def replace(self, configuration: Configuration) -> None:
+        """Have other thresholds from now on, with the same actions. An alarm that is the same keeps its
+        state; the others are looked at anew, as far back as their periods reach.
+        """
+        with self._evaluating, self._lock:
+            self._configuration = configuration
+            before, self._alarms = self._alarms, {}
+            nodes, self._entries = list(self._entries), {}
+            now = ids.wall_clock()
+            for node in nodes:
+                self._watch(node, now)
+            for key, alarm in self._alarms.items():
+                known = before.get(key)
+                if known is not None and known.is_like(alarm):
+                    self._alarms[key] = known
+            self._evaluated.clear()
 
     def evaluate(self, now: float) -> list[Change]:
         """Look at the periods that are over, if there are any that weren't looked at; gives what
@@ -328,6 +369,7 @@ class Alarms:
             "unwatched": self._unwatched,
             "failures": self._failures,
             "last_error": self._last_error,
+            "thresholds": self._configuration.written,
         }
 
     def start(self) -> None:

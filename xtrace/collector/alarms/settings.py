@@ -9,6 +9,7 @@ import sys
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from math import isfinite
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
@@ -87,10 +88,14 @@ class Command(NamedTuple):
 
 
 class Configuration(NamedTuple):
-    """Entries in the order in which they are tried, the default last; and what to do."""
+    """Entries in the order in which they are tried, the default last; and what to do.
+
+    written: `default` and `nodes`, as they were written, for those who edit them.
+    """
 
     entries: tuple[Thresholds, ...]
     actions: tuple[Webhook | Command, ...] = ()
+    written: Mapping[str, Any] = MappingProxyType({})
 
     def entry(self, node: NodeKey) -> Thresholds | None:
         """The first entry for a node."""
@@ -106,6 +111,15 @@ def load(source: Source) -> Configuration:
         path = os.fspath(source)
         return _Reader(path).configuration(_read(path))
     return _Reader("alarms").configuration(source)
+
+
+def edited(held: Mapping[str, Any], actions: Iterable[Webhook | Command]) -> Configuration:
+    """Thresholds that somebody has edited, `default` and `nodes`; there may be none left. What is done
+    stays, as whoever may edit thresholds may not run programs. Raises AlarmsError.
+    """
+    reader = _Reader("alarms")
+    reader.object("the whole", held, ("default", "nodes"))
+    return reader.configuration(held, may_be_empty=True)._replace(actions=tuple(actions))
 
 
 def _read(path: str) -> Any:
@@ -138,8 +152,8 @@ class _Reader:
         shown = shown if len(shown) < 60 else f"{shown[:60]}…"
         return AlarmsError(f"{self._source}: {field} is {shown}. Write {write}.")
 
-    def configuration(self, held: Any) -> Configuration:
-        held = self._object("the whole", held, ("default", "nodes", "actions"))
+    def configuration(self, held: Any, may_be_empty: bool = False) -> Configuration:
+        held = self.object("the whole", held, ("default", "nodes", "actions"))
         default = self._thresholds("default", held.get("default", {}), Thresholds())
         entries = []
         for number, each in enumerate(self._list("nodes", held.get("nodes", []))):
@@ -153,17 +167,20 @@ class _Reader:
             self._action(f"actions[{number}]", each)
             for number, each in enumerate(self._list("actions", held.get("actions", [])))
         ]
-        if all(getattr(e, metric) is None for e in (*entries, default) for metric in METRICS):
+        empty = all(getattr(e, name) is None for e in (*entries, default) for name in METRICS)
+        if empty and not may_be_empty:
             raise AlarmsError(
                 f"{self._source} has no threshold. Write at least one of {', '.join(METRICS)} "
                 "under default or nodes."
             )
-        return Configuration((*entries, default), tuple(actions))
+        written: dict[str, Any] = {"default": {**held.get("default", {})}}
+        written["nodes"] = [{**each} for each in held.get("nodes", [])]
+        return Configuration((*entries, default), tuple(actions), written)
 
     def _thresholds(self, field: str, held: Any, default: Thresholds) -> Thresholds:
         names = [name for name in Thresholds._fields if name not in ("name", "type")]
         known = names if field == "default" else Thresholds._fields
-        held = self._object(field, held, known)
+        held = self.object(field, held, known)
         found: dict[str, Any] = {}
         for name, value in held.items():
             found[name] = self._THRESHOLDS[name](self, f"{field}.{name}", value)
@@ -176,7 +193,7 @@ class _Reader:
         return entry
 
     def _action(self, field: str, held: Any) -> Webhook | Command:
-        held = self._object(field, held, ("webhook", "command", "timeout_seconds", "on"))
+        held = self.object(field, held, ("webhook", "command", "timeout_seconds", "on"))
         more: dict[str, Any] = {}
         if "timeout_seconds" in held:
             seconds = self._number(f"{field}.timeout_seconds", held["timeout_seconds"])
@@ -214,7 +231,8 @@ class _Reader:
             raise self._wrong(field, words[0], "a program that is found and may be run")
         return tuple(words)
 
-    def _object(self, field: str, held: Any, known: Iterable[str]) -> Any:
+    def object(self, field: str, held: Any, known: Iterable[str]) -> Any:
+        """An object with no other members than those that are known."""
         if not hasattr(held, "items"):
             raise self._wrong(field, held, "an object")
         known = list(known)

@@ -13,6 +13,7 @@ from .... import _version
 from ....sampling.documents import read_rules
 from ....sampling.matching import Matcher
 from ... import filters
+from ...alarms import AlarmsError
 from ...occupant import PROGRAM
 from ...sampling import BUCKET_SECONDS, DEFAULT
 from ...store import StoreError
@@ -62,7 +63,7 @@ def sampling(console: Console, asked: Asked) -> dict[str, Any]:
                 "rule": rule,
                 "created": record["CreatedAt"],
                 "modified": record["ModifiedAt"],
-                **{name: sum(counts) for name, counts in series.items()},
+                **counts_of_rule(rule, series),
                 "series": series,
             }
         )
@@ -72,6 +73,21 @@ def sampling(console: Console, asked: Asked) -> dict[str, Any]:
         "rules": rules,
         "modified": max(rule["modified"] for rule in rules),
     }
+
+
+def counts_of_rule(rule: dict[str, Any], series: dict[str, list[int]]) -> dict[str, int | None]:
+    """What a rule did. Clients say how many they sampled, not which way: of what the reservoir doesn't
+    take, a share as large as the rate is sampled, and that leaves one number for it.
+    """
+    totals = {name: sum(counts) for name, counts in series.items()}
+    matched, sampled, rate = totals["matched"], totals["sampled"], rule["FixedRate"]
+    if rate >= 1.0 and rule["ReservoirSize"]:
+        return {**totals, "by_reservoir": None, "by_rate": None}
+    by_reservoir = round((sampled - matched * rate) / (1.0 - rate)) if rate < 1.0 else 0
+    if not rule["ReservoirSize"]:
+        by_reservoir = 0
+    by_reservoir = min(sampled, max(min(totals["borrowed"], sampled), by_reservoir))
+    return {**totals, "by_reservoir": by_reservoir, "by_rate": sampled - by_reservoir}
 
 
 _REQUEST_FIELDS = {
@@ -152,7 +168,20 @@ def _problem(console: Console, expression: str) -> str | None:
 
 def alarms(console: Console, asked: Asked) -> dict[str, Any]:
     """GET /api/v1/alarms."""
-    return console.alarms()
+    return {**console.alarms(), "editable": console.set_thresholds is not None}
+
+
+def set_alarms(console: Console, asked: Asked) -> dict[str, Any]:
+    """PUT /api/v1/alarms."""
+    if console.set_thresholds is None:
+        raise invalid("Alarms belong to a collector that runs, and this is its database alone.")
+    if not isinstance(asked.body, dict):
+        raise invalid('The request must be {"default": {...}, "nodes": [{...}]}.')
+    try:
+        console.set_thresholds(asked.body)
+    except AlarmsError as error:
+        raise invalid(str(error)) from error
+    return alarms(console, asked)
 
 
 # -- cost ------------------------------------------------------------------------------------------

@@ -159,6 +159,7 @@ ENDPOINTS = (
     ),
     Endpoint("GET", "/groups", administration.groups),
     Endpoint("GET", "/alarms", administration.alarms),
+    Endpoint("PUT", "/alarms", administration.set_alarms, body="json"),
     Endpoint(
         "GET", "/cost", administration.cost, {"range": COMMON["range"], "rate": Number(0.0, 1.0)}
     ),

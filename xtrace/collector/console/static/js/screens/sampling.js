@@ -88,7 +88,8 @@ function Rule({ entry, reload, period }) {
       <td class="number">${count(rule.ReservoirSize)}<span class="dim">/s</span></td>
       <td class="number">${percent(rule.FixedRate)}</td>
       <td class="number">${count(entry.matched)}</td>
-      <td class="number"><b>${count(entry.sampled)}</b> <span class="dim">${entry.matched ? percent(entry.sampled / entry.matched) : ""}</span></td>
+      <td class="number"><b>${count(entry.sampled)}</b> <span class="dim">${entry.matched ? percent(entry.sampled / entry.matched) : ""}</span>
+        ${entry.sampled && entry.by_reservoir !== null ? html`<div class="dim small" title="Clients tell only the sum; this is reckoned from the rate">≈ ${count(entry.by_reservoir)} reservoir, ${count(entry.by_rate)} rate</div>` : null}</td>
       <td class="number">${count(entry.borrowed)}</td>
       <td><${Trend} series=${entry.series} period=${period} /></td>
       <td class="nowrap">
