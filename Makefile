@@ -74,8 +74,9 @@ coverage: $(VENV)/ready  ## make docs/coverage.md of what `make test` ran
 bench: $(VENV)/ready  ## xtrace against its peers (see docs/performance.md)
 	$(BIN)/python tests/bench $(BENCH)
 
-screenshots: $(VENV)/ready  ## the pictures in docs/screenshots, of the shop's traces in the console
+screenshots: $(VENV)/ready  ## the pictures in docs, of the shop and of its traces in the console
 	$(BIN)/python tests/browser/screenshots.py
+	$(BIN)/python docs/tutorial/pictures/take.py
 
 docs: $(VENV)/ready  ## run the code in README.md and docs/
 	$(BIN)/python -m pytest -q tests/test_docs.py

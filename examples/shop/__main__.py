@@ -191,9 +191,12 @@ async def kill_now_and_then(shop: Shop, status: Status) -> None:
     if shop.chaos is None or not shop.chaos.kill:
         return
     chance = random.Random(shop.seed)
+    waiting: list[str] = []
     while True:
         await asyncio.sleep(shop.chaos.kill * chance.uniform(0.8, 1.2))
-        module = chance.choice(KILLED)
+        # Each in its turn before the first comes again: whoever watches should see it everywhere.
+        waiting = waiting or chance.sample(KILLED, len(KILLED))
+        module = waiting.pop()
         shop.kill(module)
         status.say(f"{SERVICES[module].name} is killed")
         await asyncio.sleep(SECONDS_KILLED)
