@@ -21,9 +21,9 @@ MARK = "s3cr3t-"
 
 SECRET = f"{MARK}marked"
 
-_validator = jsonschema_rs.validator_for(
-    json.loads(Path(__file__).with_name("segment.schema.json").read_text())
-)
+SCHEMA = json.loads(Path(__file__).with_name("segment.schema.json").read_text())
+validator = jsonschema_rs.validator_for(SCHEMA)
+
 _searched = 0
 _leaks: list[str] = []
 
@@ -42,7 +42,7 @@ def checked(data: bytes) -> dict[str, Any]:
     if MARK.encode() in data:
         _leaks.append(data.decode(errors="replace"))
     document: dict[str, Any] = json.loads(data)
-    _validator.validate(document)
+    validator.validate(document)
     return document
 
 
@@ -73,8 +73,8 @@ class Searched:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """One line."""
-        count = _searched + self._by_others
-        terminalreporter.write_line(f"{count} documents searched for secrets ({MARK}...)")
+        if count := _searched + self._by_others:
+            terminalreporter.write_line(f"{count} documents searched for secrets ({MARK}...)")
 
 
 @pytest.fixture(autouse=True)

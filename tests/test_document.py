@@ -493,7 +493,7 @@ def test_a_document_that_is_too_large_loses_its_largest_values_first(mine):
 
 @pytest.mark.parametrize("limit", [64_000, 8192, 4096, 2048, 1024])
 def test_a_shortened_document_is_one_that_x_ray_accepts(mine, limit):
-    from tests.conftest import validator
+    from tests.documents import validator
 
     with mine.in_segment("n" * 200) as segment:
         segment.set_user("u" * 300)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conftest import validator
+from tests.documents import validator
 from tests.helpers import entities_in, keeping_recorder, parents_in, tree
 from xtrace.document import MAX_EMBEDDED_DEPTH
 from xtrace.ledger import Ledger

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conftest import validator
+from tests.documents import validator
 from tests.helpers import keeping_recorder, parents_in, tree
 from xtrace import document, naming, writing
 from xtrace.document import documents, encode

@@ -22,7 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from tests.conftest import SCHEMA
+from tests.documents import SCHEMA
 from tests.helpers import eventually
 from xtrace.collector import otlp, running
 from xtrace.collector.otlp import stacktraces

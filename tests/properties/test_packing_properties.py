@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import validator
+from tests.documents import validator
 from tests.helpers import entities_in, parents_in, tree
 from xtrace import document
 from xtrace.emitters.memory import MemoryEmitter
