@@ -190,8 +190,7 @@ class Subsegment(Entity, model.Subsegment):
             segment._closed += 1
             current = segment._current
             if current.get() is self:
-                kind = type(parent)
-                is_open = kind is Segment or (kind is Subsegment and parent._stop is None)
+                is_open = parent is not None and parent._stop is None
                 current.set(parent if is_open else below(self))
             if segment._begun - segment._removed > owner.threshold or segment._stop is not None:
                 owner.check(segment)
