@@ -16,7 +16,9 @@ from xtrace.document import documents, encode, shortened
 from xtrace.ledger import Ledger
 from xtrace.testing import counted_ids, fixed_clock
 
-ENCODERS = {"orjson": document._orjson_dumps, "standard": document._standard_dumps}
+ENCODERS = {"standard": document._standard_dumps}
+if document.is_orjson:  # it is there
+    ENCODERS["orjson"] = document._orjson_dumps
 
 
 class Colour(enum.Enum):
@@ -395,6 +397,7 @@ ODD = {
 }
 
 
+@pytest.mark.skipif(len(ENCODERS) == 1, reason="only one of them is there")
 @pytest.mark.parametrize("value", ODD.values(), ids=ODD)
 @pytest.mark.parametrize("place", ["metadata", "annotations", "aws", "http", "sql", "links"])
 def test_both_encoders_write_the_same_document(mine, monkeypatch, value, place):

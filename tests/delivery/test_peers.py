@@ -16,7 +16,7 @@ from botocore.credentials import AssumeRoleCredentialFetcher
 from tests.cli.test_compare_backends import work
 from tests.delivery.backend import answering, backend
 from tests.helpers import eventually, free_port
-from tests.support.own_environment import ROOT, python_with
+from tests.support.own_environment import ROOT, listed_in, python_with
 from xtrace import collector
 from xtrace.cli import main
 from xtrace.collector.daemon import Daemon
@@ -98,7 +98,7 @@ def test_an_opentelemetry_collector_hands_on_the_same(protocol, monkeypatch, cap
 @pytest.fixture(scope="module")
 def moto():
     """The URL of X-Ray as moto has it."""
-    python = python_with("moto-xray", HERE / "requirements-moto.txt")
+    python = python_with("moto-xray", listed_in(HERE / "requirements-moto.txt"))
     program = ROOT / "tests" / "integrations" / "aws" / "moto_server.py"
     server = subprocess.Popen(
         [python, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -19,7 +19,9 @@ from xtrace.packing import TOO_LARGE, pack
 from xtrace.writing import write
 
 LIMITS = [64_000, 8192, 1472, 1024]
-ENCODERS = {"orjson": document._orjson_dumps, "standard": document._standard_dumps}
+ENCODERS = {"standard": document._standard_dumps}
+if document.is_orjson:  # it is there
+    ENCODERS["orjson"] = document._orjson_dumps
 
 
 class Hostile:

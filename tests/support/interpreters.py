@@ -1,7 +1,8 @@
 """Run the core's tests on every supported Python that is found here, besides this one.
 
-The core is what needs no library but wrapt. An interpreter is found on PATH, or among those that
-pyenv has installed. One that is missing is named, not failed: CI may have fewer than a developer.
+The core is what needs no library but wrapt; the first of the interpreters is without orjson, too, as
+most applications are. An interpreter is found on PATH, or among those that pyenv has installed. One
+that is missing is named, not failed: CI may have fewer than a developer.
 """
 
 from __future__ import annotations
@@ -11,11 +12,16 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.support.own_environment import ROOT, pinned, python_with
+
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
-ROOT = Path(__file__).parents[2]
-REQUIREMENTS = ("hypothesis", "jsonschema_rs", "orjson", "pytest", "pytest-xdist", "wrapt")
+REQUIREMENTS = ("hypothesis", "jsonschema_rs", "pytest", "pytest-xdist", "wrapt")
+FASTER = "orjson"
 NOT_CORE = ("xtrace.collector", "xtrace.cli", "tests.collector", "tests.cli")
 NOT_CORE_FOLDERS = ("browser", "cli", "compat", "examples", "servers")
 NOT_CORE_FILES = ("test_docs.py", "test_house.py", "test_examples.py")
@@ -32,28 +38,9 @@ def interpreter(version: str) -> str | None:
     return None
 
 
-def pinned() -> list[str]:
-    """What the core's tests need, in the versions of the development environment."""
-    lines = (ROOT / "tests" / "requirements.txt").read_text().splitlines()
-    return [line for line in lines if line.partition("==")[0].lower() in REQUIREMENTS]
-
-
-def environment(version: str, python: str) -> Path:
-    """The virtual environment for this version, made if it isn't there yet."""
-    folder = ROOT / f".venv-{version}"
-    wanted = "\n".join(pinned())
-    ready = folder / "ready"
-    if not ready.exists() or ready.read_text() != wanted:
-        subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
-        pip = [folder / "bin" / "python", "-m", "pip", "install", "-q"]
-        subprocess.run([*pip, "--disable-pip-version-check", *pinned()], check=True)
-        ready.write_text(wanted)
-    return folder
-
-
-def needs_more(file: Path) -> bool:
-    """Whether a test imports anything but the core, the standard library and REQUIREMENTS."""
-    known = {"tests", "xtrace", "xdist", *(name.replace("-", "_") for name in REQUIREMENTS)}
+def needs_more(file: Path, requirements: tuple[str, ...]) -> bool:
+    """Whether a test imports anything but the core, the standard library and these."""
+    known = {"tests", "xtrace", "xdist", *(name.replace("-", "_") for name in requirements)}
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -70,8 +57,8 @@ def needs_more(file: Path) -> bool:
     return False
 
 
-def core_tests() -> list[Path]:
-    """The files with tests that run wherever the core does. Those of integrations need what their
+def core_tests(requirements: tuple[str, ...]) -> list[Path]:
+    """The files with tests that run wherever the core and these are. Those of integrations need what their
     library does, whether they import it or not, but for the one that is Python's own.
     """
     files = sorted((ROOT / "tests").rglob("test_*.py"))
@@ -82,26 +69,31 @@ def core_tests() -> list[Path]:
         if file.name not in NOT_CORE_FILES
         and file.relative_to(ROOT / "tests").parts[0] not in NOT_CORE_FOLDERS
         and (libraries not in file.parents or file.name == "test_sqlite3.py")
-        and not needs_more(file)
+        and not needs_more(file, requirements)
     ]
 
 
 def main() -> int:
     """Run them; the exit status is 1 if any fails."""
     this = ".".join(map(str, sys.version_info[:2]))
+    found = {version: interpreter(version) for version in VERSIONS if version != this}
+    for version in [version for version in found if found[version] is None]:
+        print(f"Python {version}: not found here, not tested")
+        del found[version]
     failed = []
-    for version in VERSIONS:
-        python = interpreter(version) if version != this else None
-        if version == this:
-            continue
-        if python is None:
-            print(f"Python {version}: not found here, not tested")
-            continue
-        print(f"Python {version}:", flush=True)
-        run = [environment(version, python) / "bin" / "python", "-m", "pytest", "-q", "-n", "auto"]
-        options = ["-p", "no:cacheprovider", *core_tests()]
-        if subprocess.run([*run, *options], cwd=ROOT).returncode:
-            failed.append(version)
+    with ThreadPoolExecutor(1) as making:  # the next, while tests run
+        runs = {}
+        for number, (version, python) in enumerate(found.items()):
+            needed = REQUIREMENTS if number == 0 else (*REQUIREMENTS, FASTER)
+            made = making.submit(python_with, version, pinned(needed), python)
+            runs[version] = (needed, made)
+        for version, (needed, made) in runs.items():
+            run = [made.result(), "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider"]
+            print(
+                f"Python {version}{'' if FASTER in needed else f', without {FASTER}'}:", flush=True
+            )
+            if subprocess.run([*run, *core_tests(needed)], cwd=ROOT).returncode:
+                failed.append(version)
     if failed:
         print(f"failed on Python {', '.join(failed)}")
     return 1 if failed else 0

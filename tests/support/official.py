@@ -7,13 +7,12 @@ makes the environment and says where its Python is. Nothing of the official SDK 
 
 from __future__ import annotations
 
-import fcntl
-import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / ".venv-official"
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.support.own_environment import pinned, python_with
 
 # Its last release; and the wrapt of its time: with 2, its unpatch() functions do nothing.
 OFFICIAL = ("aws-xray-sdk==2.15.0", "wrapt==1.17.2", "aiobotocore==3.10.0", "boto3")
@@ -40,25 +39,9 @@ LIBRARIES = (
 )
 
 
-def wanted() -> list[str]:
-    """What is installed."""
-    lines = (ROOT / "tests" / "requirements.txt").read_text().splitlines()
-    pinned = [line for line in lines if line.partition("==")[0].lower() in LIBRARIES]
-    return [*OFFICIAL, *pinned]
-
-
 def environment() -> Path:
     """The Python of the virtual environment, which is made if it isn't there yet."""
-    python, ready = FOLDER / "bin" / "python", FOLDER / "ready"
-    text = "\n".join(wanted())
-    with open(FOLDER.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # test processes ask for it at the same time
-        if not ready.exists() or ready.read_text() != text:
-            subprocess.run([sys.executable, "-m", "venv", "--clear", FOLDER], check=True)
-            install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-            subprocess.run([*install, *wanted()], check=True)
-            ready.write_text(text)
-    return python
+    return python_with("official", [*OFFICIAL, *pinned(LIBRARIES)])
 
 
 if __name__ == "__main__":

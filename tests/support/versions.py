@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.support.own_environment import ROOT, pinned, python_with
+
 TESTS = ROOT / "tests" / "integrations"
 
 
@@ -93,38 +97,25 @@ ENVIRONMENTS = {
 }
 
 
-def pinned() -> dict[str, str]:
-    """The development environment's lines, by lower-case name."""
-    lines = (ROOT / "tests" / "requirements.txt").read_text().splitlines()
-    return {line.partition("==")[0].lower(): line for line in lines if "==" in line}
-
-
-def made(name: str, environment: Environment) -> Path:
-    """The Python of the virtual environment, which is made if it isn't there yet."""
-    lines = pinned()
-    tools = [lines[tool.lower()] for tool in (*ALWAYS, *environment.tools)]
-    folder = ROOT / f".venv-oldest-{name}"
-    python, ready = folder / "bin" / "python", folder / "ready"
-    text = "\n".join([*environment.oldest, *tools])
-    if not ready.exists() or ready.read_text() != text:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        subprocess.run([*install, *environment.oldest, *tools], check=True)
-        ready.write_text(text)
-    return python
+def python_of(name: str) -> Path:
+    """The Python of a virtual environment, which is made if it isn't there yet."""
+    environment = ENVIRONMENTS[name]
+    tools = pinned([*ALWAYS, *environment.tools])
+    return python_with(f"oldest-{name}", [*environment.oldest, *tools])
 
 
 def main(names: list[str]) -> int:
     """Run them; the exit status is 1 if any fails."""
     failed = []
-    for name in names or ENVIRONMENTS:
-        environment = ENVIRONMENTS[name]
-        python = made(name, environment)
-        print(f"{name}: {' '.join(environment.oldest)}", flush=True)
-        run = [python, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider"]
-        tests = [TESTS / path for path in environment.tests]
-        if subprocess.run([*run, *tests], cwd=ROOT).returncode:
-            failed.append(name)
+    with ThreadPoolExecutor(1) as making:  # the next, while tests run
+        pythons = {name: making.submit(python_of, name) for name in names or ENVIRONMENTS}
+        for name, python in pythons.items():
+            environment = ENVIRONMENTS[name]
+            run = [python.result(), "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider"]
+            print(f"{name}: {' '.join(environment.oldest)}", flush=True)
+            tests = [TESTS / path for path in environment.tests]
+            if subprocess.run([*run, *tests], cwd=ROOT).returncode:
+                failed.append(name)
     if failed:
         print(f"failed with the oldest versions: {', '.join(failed)}")
     return 1 if failed else 0
