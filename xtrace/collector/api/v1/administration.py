@@ -196,6 +196,8 @@ Source: https://aws.amazon.com/xray/pricing/
 """
 
 MONTH_SECONDS = 30 * 86_400.0
+LEAST_SECONDS_READ = 3600.0
+"""Whoever has looked at a few pages since a minute doesn't go on so for a month."""
 
 
 def cost(console: Console, asked: Asked) -> dict[str, Any]:
@@ -209,7 +211,7 @@ def cost(console: Console, asked: Asked) -> dict[str, Any]:
     seconds = max(1.0, min(shown.end, now) - begin)
     usage = console.service.usage
     reads = usage.retrieved + usage.scanned
-    of_month = MONTH_SECONDS / max(1.0, now - console.started)
+    of_month = MONTH_SECONDS / max(LEAST_SECONDS_READ, now - console.started)
     rate = asked.get("rate", 1.0)
     recorded_month = recorded * MONTH_SECONDS / seconds
     reads_month = reads * of_month

@@ -48,13 +48,12 @@ export function AlarmsScreen() {
           <tbody>${data.alarms.map((alarm) => html`
             <tr key="${alarm.node.name} ${alarm.node.type} ${alarm.metric}">
               <td><span class="tag ${TAGS[alarm.state]}">${WORDS[alarm.state]}</span></td>
-              <th scope="row"><a href=${href("/", { select: alarm.node.type ? `${alarm.node.name}|${alarm.node.type}` : alarm.node.name })}>${alarm.node.name}</a> <span class="dim small">${alarm.node.type ?? ""}</span></th>
-              <td>${METRICS[alarm.metric]}${alarm.statistic ? html` <span class="dim">${alarm.statistic}</span>` : null}</td>
+              <th scope="row" class="nowrap"><a href=${href("/", { select: alarm.node.type ? `${alarm.node.name}|${alarm.node.type}` : alarm.node.name })}>${alarm.node.name}</a> <span class="dim small">${alarm.node.type ?? ""}</span></th>
+              <td class="nowrap">${METRICS[alarm.metric]}${alarm.statistic ? html` <span class="dim">${alarm.statistic}</span>` : null}</td>
               <td class="number strong">${value(alarm.metric, alarm.value)}</td><td class="number">${value(alarm.metric, alarm.threshold)}</td>
-              <td class="dim">${alarm.breaching} of ${alarm.periods} × ${alarm.period_seconds} s</td>
+              <td class="dim nowrap">${alarm.breaching} of ${alarm.periods} × ${alarm.period_seconds} s</td>
               <td class="nowrap dim" title=${clock(alarm.since)}>${age(alarm.since, now)}</td>
-              <td title=${alarm.reason}><${Sparkline} values=${alarm.values.map((each) => each.value ?? 0)} width=${90} kind=${alarm.state === "ALARM" ? "fault" : "plain"} label=${alarm.reason} />
-                <a class="small" href=${href("/traces", { filter: inside(`service(${quoted(alarm.node.name)})`, [CONDITIONS[alarm.metric] ?? `responsetime >= ${alarm.threshold}`]) })}>traces</a></td>
+              <td class="nowrap" title=${alarm.reason}><${Sparkline} values=${alarm.values.map((each) => each.value ?? 0)} width=${90} kind=${alarm.state === "ALARM" ? "fault" : "plain"} label=${alarm.reason} />${" "}<a class="small" href=${href("/traces", { filter: inside(`service(${quoted(alarm.node.name)})`, [CONDITIONS[alarm.metric] ?? `responsetime >= ${alarm.threshold}`]) })}>traces</a></td>
             </tr>`)}</tbody>
         </table>
       </section>` : null}
