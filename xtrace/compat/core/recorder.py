@@ -781,6 +781,8 @@ class _Still:
 class _Captures:
     """What xtrace's capture decorator asks of a recorder, told by one of ours."""
 
+    __slots__ = ("_recorder",)
+
     def __init__(self, recorder: AWSXRayRecorder) -> None:
         self._recorder = recorder
 
