@@ -14,8 +14,8 @@ from http.client import HTTPConnection
 import pytest
 
 from tests.delivery.backend import answering, backend
-from tests.delivery.signatures import is_signed
-from tests.helpers import eventually
+from tests.delivery.signatures import KEY, SECRET, is_signed
+from tests.helpers import eventually, free_port
 from xtrace.cli import _forwarding, collector, main
 from xtrace.errors import ConfigurationError
 from xtrace.recorder import Recorder
@@ -48,6 +48,17 @@ def elsewhere(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_before():
+    """The commands say where the log goes: in a process of their own."""
+    loggers = [logging.getLogger(name) for name in ("xtrace", "uvicorn.error")]
+    before = [(each.handlers, each.propagate, each.level) for each in loggers]
+    yield
+    for each, (handlers, propagate, level) in zip(loggers, before, strict=True):
+        each.handlers, each.propagate = handlers, propagate
+        each.setLevel(level)
 
 
 def read(*words, searches=True):
@@ -190,16 +201,11 @@ def test_a_log_file_is_rotated_unless_the_file_says_otherwise(tmp_path, monkeypa
     for rotates, files in (("true", ["x.log", "x.log.1"]), ("false", ["x.log"])):
         (tmp_path / "x.yaml").write_text(f"Logging:\n  LogRotation: {rotates}\nVersion: 2\n")
         arguments, _ = read("-c", "x.yaml")
-        with pytest.MonkeyPatch.context() as patched:
-            for name in ("xtrace", "uvicorn.error"):
-                for field in ("handlers", "propagate", "level"):
-                    logger = logging.getLogger(name)
-                    patched.setattr(logger, field, getattr(logger, field))
-            collector._log_to("x.log", logging.INFO, arguments.log_rotation)
-            (handler,) = logging.getLogger("xtrace").handlers
-            for _ in range(9):
-                logging.getLogger("xtrace.collector").info("a line of some length")
-            handler.close()
+        collector._log_to("x.log", logging.INFO, arguments.log_rotation)
+        (handler,) = logging.getLogger("xtrace").handlers
+        for _ in range(9):
+            logging.getLogger("xtrace.collector").info("a line of some length")
+        handler.close()
         assert sorted(path.name for path in tmp_path.glob("x.log*")) == files
         for path in tmp_path.glob("x.log*"):
             path.unlink()
@@ -217,6 +223,19 @@ def test_a_proxy_that_is_none_is_an_error_at_the_start(capsys):
     assert "http://host:port" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["daemon"], ["collector", "--db", "traces.db"]])
+def test_what_would_forward_to_itself_is_an_error_at_the_start(words, monkeypatch, capsys):
+    """As where AWS_ENDPOINT_URL_XRAY is set so that the AWS CLI asks the collector."""
+    port = free_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_XRAY", f"http://localhost:{port}")
+    listen = ["--listen", f"127.0.0.1:{port}"]
+    assert main([*words, *listen, "--forward", "xray://eu-west-1"]) == 2
+    assert "AWS_ENDPOINT_URL_XRAY" in capsys.readouterr().err
+    own = f"otlp+http://127.0.0.1:{port}"
+    assert main([*words, *listen, "--forward", own]) == 2
+    assert own in capsys.readouterr().err
+
+
 def test_the_buffer_is_a_share_of_the_memory():
     assert 3 <= _forwarding.default_buffer_mb() <= 64
     assert read()[1].buffer_mb == _forwarding.default_buffer_mb()
@@ -231,8 +250,8 @@ def test_a_manifest_changes_only_its_command(tmp_path, monkeypatch):
             "  TCPAddress: 127.0.0.1:0\nVersion: 2\n"
             f"Endpoint: http://127.0.0.1:{there.port}\n"
         )
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
         process = subprocess.Popen(
             [sys.executable, "-m", "xtrace", "daemon", "-c", "cfg.yaml", "-l", "debug"],
             stdout=subprocess.PIPE,

@@ -179,7 +179,7 @@ def _log_to(path: str | None, level: int, rotates: bool) -> None:
 
 def _start(arguments: argparse.Namespace, forwarding: Forwarding) -> Collector | Daemon:
     try:
-        from ..collector.endpoints import NotLocal, Taken
+        from ..collector.endpoints import NotLocal, Taken, ToItself
 
         make = _daemon if arguments.no_store else _collector
         collector = make(arguments, forwarding)
@@ -193,6 +193,8 @@ def _start(arguments: argparse.Namespace, forwarding: Forwarding) -> Collector |
         raise ConfigurationError(
             f"{error} If they should, start it with --allow-remote; there is no password."
         ) from error
+    except ToItself as error:
+        raise ConfigurationError(f"--forward: {error}") from error
     except Taken as error:
         raise ConfigurationError(_why_not(error)) from error
     try:

@@ -19,7 +19,7 @@ from .. import _version
 from . import otlp
 from .api.guard import Guard
 from .api.serving import HttpServer
-from .endpoints import WILDCARDS, address, check_local, open_both, text
+from .endpoints import WILDCARDS, address, check_elsewhere, check_local, open_both, text
 from .forward.forwarding import Forwarding
 from .occupant import PROGRAM
 
@@ -50,7 +50,7 @@ class Daemon:
 
     endpoint, tcp, allow_hosts, allow_remote, forward, resource_arn: as of a Collector.
     max_waiting_bytes: of documents that wait to be delivered, for each target; beyond it the oldest
-    are lost, and counted. Raises OSError, NotLocal.
+    are lost, and counted. Raises OSError, NotLocal, ToItself.
     """
 
     def __init__(
@@ -72,6 +72,8 @@ class Daemon:
             self.http_endpoint: Endpoint = listener.getsockname()[:2]
             if not allow_remote:
                 check_local(self.endpoint[0], self.http_endpoint[0])
+            for target in forward:
+                check_elsewhere(target, self.http_endpoint)
             self.forwarding = Forwarding(
                 forward,
                 store=None,

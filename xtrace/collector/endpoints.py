@@ -6,12 +6,15 @@ import errno
 import socket
 from ipaddress import ip_address
 
+from ..delivery.http import place_of
 from .receiver import Receiver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
+
+    from .forward.targets import Target
 
     # Host and port.
     Endpoint: TypeAlias = tuple[str, int]
@@ -24,6 +27,10 @@ _BACKLOG = 256
 
 class NotLocal(ValueError):
     """An address that other machines can reach, and nobody has said that they may."""
+
+
+class ToItself(ValueError):
+    """What arrives would be forwarded to where it arrives."""
 
 
 class Taken(OSError):
@@ -63,6 +70,18 @@ def check_local(*hosts: str) -> None:
                 f"{host} isn't the loopback: other machines could send to this collector "
                 "and read its traces."
             )
+
+
+def check_elsewhere(target: Target, own: Endpoint) -> None:
+    """Raise ToItself if a target of forwarding is the address that this listens on."""
+    place = place_of(target.endpoint)
+    loopbacks = (*WILDCARDS, "127.0.0.1", "::1", "localhost", socket.gethostname())
+    here = (own[0], *loopbacks) if own[0] in loopbacks else (own[0],)
+    if place.port == own[1] and place.host in here:
+        raise ToItself(
+            f"{target.url} is at {target.endpoint}, which is this program itself. Is that what "
+            "AWS_ENDPOINT_URL_XRAY, AWS_ENDPOINT_URL or OTEL_EXPORTER_OTLP_ENDPOINT says?"
+        )
 
 
 def _listener(endpoint: Endpoint) -> socket.socket:

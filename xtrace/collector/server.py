@@ -21,7 +21,17 @@ from .api.serving import HttpServer
 from .api.v1.console import Console
 from .api.v1.web import Web
 from .console import routes as console_routes
-from .endpoints import WILDCARDS, NotLocal, Taken, address, check_local, family, open_both, text
+from .endpoints import (
+    WILDCARDS,
+    NotLocal,
+    Taken,
+    address,
+    check_elsewhere,
+    check_local,
+    family,
+    open_both,
+    text,
+)
 from .forward.forwarding import Forwarding
 from .ingest import Ingest
 from .metrics import Metrics
@@ -99,6 +109,8 @@ class Collector:
             self.http_endpoint: Endpoint = listener.getsockname()[:2]
             if not allow_remote:
                 check_local(self.endpoint[0], self.http_endpoint[0])
+            for target in forward:
+                check_elsewhere(target, self.http_endpoint)
             self.store: Store = open_store(path, max_bytes=limits.bytes, max_age=limits.age)
             undo.callback(self.store.close)
             self.forwarding = Forwarding(

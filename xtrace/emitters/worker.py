@@ -96,7 +96,10 @@ class HttpEmitter(Emitter):
     def __del__(self) -> None:
         worker = getattr(self, "_worker", None)
         if worker is not None:
-            worker.abandon()
+            try:
+                worker.abandon()
+            except Exception:  # gevent's locks raise when the interpreter ends
+                pass
 
 
 class _Waiting(NamedTuple):

@@ -332,7 +332,9 @@ class Broken:
 
 def test_a_fault_of_ours_is_counted_and_the_next_are_delivered(caplog):
     source = Source(1000)
-    forwarder = Forwarder(Target("broken:", lambda services: Broken(), 1, None), source)
+    forwarder = Forwarder(
+        Target("broken:", "http://broken", lambda services: Broken(), 1, None), source
+    )
     forwarder.start()
     source.put([b"a"])
     eventually(lambda: forwarder.counts().refused)

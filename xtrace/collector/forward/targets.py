@@ -54,11 +54,12 @@ DEFAULTS = Settings()
 
 
 class Target(NamedTuple):
-    """Where documents go. make_backend: for each thread, given what finds the service of a subsegment
+    """Where documents go. endpoint: URL of what is asked there. make_backend: for each thread, given what finds the service of a subsegment
     that comes alone. api: calls other operations of X-Ray there; None for OTLP.
     """
 
     url: str
+    endpoint: str
     make_backend: Callable[[Services], Backend]
     concurrency: int
     api: Callable[[], XRayApi] | None
@@ -74,9 +75,12 @@ def target_of(url: str, settings: Settings = DEFAULTS) -> Target:
             require_botocore()
             region = region_of(url.partition(":")[2].strip("/") or settings.region or "")
             api = partial(_api, Signer(region, settings.role_arn), settings)
-            api().close()  # a wrong endpoint is an error now
             return Target(
-                f"xray://{region}", lambda _: XRayBackend(api()), settings.concurrency, api
+                f"xray://{region}",
+                api().url,  # a wrong endpoint is an error now
+                lambda _: XRayBackend(api()),
+                settings.concurrency,
+                api,
             )
         if scheme in ("otlp+http", "otlp+https"):
             endpoint = endpoint_of(url)
@@ -94,7 +98,7 @@ def target_of(url: str, settings: Settings = DEFAULTS) -> Target:
 
             make(None).close()
             # One at a time: a later state of what is in progress meets the earlier one.
-            return Target(url, make, 1, None)
+            return Target(url, endpoint, make, 1, None)
     except ValueError as error:
         raise ForwardError(f"{url!r}: {error}") from None
     raise ForwardError(f"{url!r} is no target. Write {FORMS}.")
