@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.resources
 import json
 import logging
 import os
@@ -104,6 +105,8 @@ def test_a_module_can_be_reloaded_and_imported_anew():
 def test_data_of_packages_can_be_read():
     assert b"services" in pkgutil.get_data("aws_xray_sdk.ext", "resources/aws_para_whitelist.json")
     assert b"default" in pkgutil.get_data("aws_xray_sdk.core.sampling.local", "sampling_rule.json")
+    file = importlib.resources.files("aws_xray_sdk.ext") / "resources" / "aws_para_whitelist.json"
+    assert "services" in json.loads(file.read_text())
 
 
 def test_uninstalling_puts_back_what_was_there():

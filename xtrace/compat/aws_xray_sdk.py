@@ -101,8 +101,8 @@ class _Finder:
             return importlib.util.spec_from_file_location(
                 fullname, file, loader=_File(fullname, file), submodule_search_locations=inside
             )
-        loader: Any = _Loader(what, names)
         location = os.path.join(here, "__init__.py") if is_package else f"{here}.py"
+        loader: Any = _Loader(what, names, location)
         return importlib.util.spec_from_file_location(
             fullname, location, loader=loader, submodule_search_locations=inside
         )
@@ -130,7 +130,8 @@ class _File(importlib.machinery.SourceFileLoader):
 class _Loader:
     """Makes a module of names that others define."""
 
-    def __init__(self, source: str, names: str) -> None:
+    def __init__(self, source: str, names: str, path: str) -> None:
+        self.path = path
         self._source = source
         self._names = names.split()
 
@@ -152,6 +153,12 @@ class _Loader:
         """A file beside the module, for pkgutil.get_data()."""
         with open(path, "rb") as file:
             return file.read()
+
+    def get_resource_reader(self, name: str) -> Any:
+        """The files beside the module, for importlib.resources."""
+        from importlib.readers import FileReader
+
+        return FileReader(self)  # type: ignore[arg-type]
 
 
 _finder: Any = _Finder()

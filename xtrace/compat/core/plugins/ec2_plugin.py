@@ -41,7 +41,7 @@ def get_token() -> str | None:
     """The token of version 2 of the service, or None."""
     try:
         headers = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
-        return do_request(IMDS_URL + "api/token", headers, "PUT")
+        return do_request(url=IMDS_URL + "api/token", headers=headers, method="PUT")
     except Exception:
         log.debug("There is no token of the metadata service, version 2")
         return None
@@ -51,7 +51,9 @@ def get_metadata(token: str | None = None) -> dict[str, Any]:
     """The instance's id, zone, type and image; {} if the service doesn't tell."""
     try:
         headers = {"X-aws-ec2-metadata-token": token} if token else None
-        answer = do_request(IMDS_URL + "dynamic/instance-identity/document", headers)
+        answer = do_request(
+            url=IMDS_URL + "dynamic/instance-identity/document", headers=headers, method="GET"
+        )
         return parse_metadata_json(answer or "")
     except Exception:
         log.debug("The metadata service tells nothing: this is no instance of EC2")
