@@ -455,3 +455,33 @@ def manifests_that_are_wrong(x):
             x.attempt(x.recorder.configure, sampling_rules=manifest)
     for changed in ({}, {"rate": 1}, {**default, "host": "h"}, {**default, "fixed_target": -1}):
         x.attempt(x.recorder.configure, sampling_rules={"version": 2, "default": changed})
+
+
+def segments_made_by_hand(x):
+    segment = Segment("by hand", traceid="1-5759e988-bd862e3fe1be46a994272793")
+    x.recorder.set_trace_entity(segment)
+    call = _captured(x)
+    with x.recorder.in_subsegment("part") as part:
+        x.recorder.put_metadata("k", "v")
+        x.note(part.parent_id == segment.id, x.recorder.current_segment() is segment)
+        x.recorder.capture("function")(call)()
+    x.note(sorted(segment.to_dict()), hasattr(segment, "service"))
+    x.recorder.end_segment()
+    x.note(segment.in_progress, x.recorder.get_trace_entity())
+    context = x.recorder.context
+    for put in (context.put_segment, lambda made: setattr(context._local, "entities", [made])):
+        put(Segment("another"))
+        with x.recorder.in_subsegment("part"):
+            pass
+        x.recorder.end_segment()
+        x.note(x.recorder.get_trace_entity())
+
+
+def classes_are_captured(x):
+    class Point:
+        def __init__(self, x):
+            self.x = x
+
+    captured = x.recorder.capture("made")(Point)
+    with x.recorder.in_segment("a"):
+        x.note(captured(5).x, x.recorder.capture("built in")(dict)(a=1))

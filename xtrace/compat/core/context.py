@@ -19,6 +19,7 @@ from xtrace import faults, model
 from ..sdk_config import global_sdk_config
 from .exceptions.exceptions import SegmentNotFoundException
 from .models.dummy_entities import DummySegment
+from .models.entity import nobody
 from .models.subsegment import below
 
 TYPE_CHECKING = False
@@ -109,6 +110,7 @@ class Context(native.Context):
 
     def put_segment(self, segment: Any) -> None:
         """Make a segment current."""
+        self._adopt(segment)
         outer = self.get()
         if isinstance(outer, model.Entity) and isinstance(segment, model.Entity):
             segment._parent = model.outer_entity(self)
@@ -166,6 +168,7 @@ class Context(native.Context):
 
     def set_trace_entity(self, trace_entity: Any) -> None:
         """Make an entity current: in another thread, to go on there."""
+        self._adopt(trace_entity)
         if self._is_plain:
             self.set(trace_entity)
         else:
@@ -211,8 +214,20 @@ class Context(native.Context):
 
     # -- for the layer, and xtrace itself -------------------------------------------------------
 
+    _owner: Any = None
+    """The Owner of the recorder whose context this is."""
+
     def _belong_to(self, recorder: Any) -> None:
         """It is this recorder's from now on."""
+        self._owner = recorder._owner
+
+    def _adopt(self, entity: Any) -> None:
+        """Have a segment that a program has made by itself belong to the recorder."""
+        segment: Any = getattr(entity, "segment", None)
+        if self._owner is not None and getattr(segment, "_owner", None) is nobody:
+            segment._owner = self._owner
+            segment._current = self
+            segment.__dict__["_is_made_by_hand"] = True
 
     def missing(self, call: str) -> None:
         """What xtrace's own integrations call where no segment is open."""
@@ -354,6 +369,8 @@ class Local(threading.local):
 
     @entities.setter
     def entities(self, value: Any) -> None:
+        if value:
+            self.__context._adopt(value[-1])
         self.__context.set(value[-1] if value else None)
 
     @entities.deleter
@@ -373,6 +390,8 @@ class Stack(list["Any"]):
 
         def changed(self: Stack, *args: Any, **kwargs: Any) -> Any:
             result = change(self, *args, **kwargs)
+            if self:
+                self.__context._adopt(self[-1])
             self.__context.set(self[-1] if self else None)
             return result
 

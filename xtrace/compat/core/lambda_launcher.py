@@ -113,6 +113,7 @@ class LambdaContext(Context):
     """The recorder whose context this is."""
 
     def _belong_to(self, recorder: Any) -> None:
+        super()._belong_to(recorder)
         self.recorder = recorder
         if self.__segment is not None:
             self._own(self.__segment)

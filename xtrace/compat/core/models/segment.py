@@ -119,10 +119,15 @@ class Segment(Entity, model.Segment):
         self._set_raw()
         self.__dict__["_aws"] = value
 
+    @property
+    def _recorder(self) -> Any:
+        """The recorder that has begun it; None if the program has made it by itself."""
+        return None if "_is_made_by_hand" in self.__dict__ else self._owner.recorder
+
     def _aws_block(self) -> Any:
         found = self.__dict__.get("_aws")
         if found is None:
-            recorder = self._owner.recorder
+            recorder = self._recorder
             found = {} if recorder is None else copy.deepcopy(recorder._aws_metadata)
             given = (self._more or {}).get("aws")
             if given and "xray" in given:
@@ -135,7 +140,7 @@ class Segment(Entity, model.Segment):
         fields = self._more or {}
         if "service" in fields:
             return fields["service"]
-        recorder = self._owner.recorder
+        recorder = self._recorder
         if recorder is None:
             raise AttributeError("service")
         return recorder._service_info
@@ -151,7 +156,7 @@ class Segment(Entity, model.Segment):
         fields = self._more or {}
         if "origin" in fields:
             return fields["origin"]
-        recorder = self._owner.recorder
+        recorder = self._recorder
         if recorder is None or not recorder._origin:
             raise AttributeError("origin")
         return recorder._origin

@@ -251,8 +251,8 @@ class SubsegmentContextManager:
             return self._record_call(wrapped, *args)
         if is_already_recording(wrapped):
             return wrapped
-        if self.recorder._records_itself:
-            import wrapt  # as the official SDK's decorators are: for a program's own recorder
+        if self.recorder._records_itself or isinstance(wrapped, type):
+            import wrapt  # as the official SDK's decorators are: for what xtrace's aren't made for
 
             return wrapt.FunctionWrapper(wrapped, self._record_call)
         namespace = self.subsegment_kwargs.get("namespace", "local")
