@@ -485,3 +485,25 @@ def classes_are_captured(x):
     captured = x.recorder.capture("made")(Point)
     with x.recorder.in_segment("a"):
         x.note(captured(5).x, x.recorder.capture("built in")(dict)(a=1))
+
+
+def blocks_of_unsampled_segments(x):
+    with x.recorder.in_segment("a", sampling=0) as segment:
+        segment.set_aws({"a": 1})
+        segment.set_user("u")
+        x.note(segment.aws, segment.user, segment.http, hasattr(segment, "service"))
+
+
+def emitters_without_their_init(x):
+    class Names(UDPEmitter):
+        def __init__(self, names):
+            self.names = names
+
+        def send_entity(self, entity):
+            self.names.append(entity.name)
+
+    names = []
+    x.recorder.configure(emitter=Names(names), daemon_address="127.0.0.1:3000")
+    with x.recorder.in_segment("a"), x.recorder.in_subsegment("b"):
+        pass
+    x.note(names, x.recorder.emitter.ip, x.recorder.emitter.port)

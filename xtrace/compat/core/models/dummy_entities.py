@@ -36,6 +36,8 @@ class DummySegment(Segment):
 
     __slots__ = ()
 
+    _recorder = None  # it says nothing of what the process runs on
+
     def __init__(
         self,
         name: str = SDKConfig.DISABLED_ENTITY_NAME,

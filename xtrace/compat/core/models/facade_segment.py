@@ -25,6 +25,8 @@ class FacadeSegment(Segment):
 
     __slots__ = ()
 
+    _recorder = None  # it says nothing of what the process runs on
+
     def __init__(
         self, name: str, entityid: str | None, traceid: str | None, sampled: bool | None
     ) -> None:
