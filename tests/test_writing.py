@@ -48,7 +48,8 @@ def in_microseconds(made):
     """A document with its times cut off."""
     for key in ("start_time", "end_time"):
         if key in made:
-            made[key] = int(made[key] * 1e6) / 1e6
+            seconds = int(made[key])
+            made[key] = float(f"{seconds}.{int((made[key] - seconds) * 1e6):06}")
     if "subsegments" in made:
         made["subsegments"] = list(map(in_microseconds, made["subsegments"]))
     return made

@@ -455,9 +455,11 @@ _MANY_BRACKETS = 200
 
 
 def looks_odd(data: bytes) -> bool:
-    """Whether a document may hold an integer, or a depth, that orjson refuses and json doesn't."""
+    """Whether JSON may hold an integer, or a depth, that orjson refuses and json doesn't."""
     shape = data.translate(_SHAPE)
-    return _LONG_NUMBER in shape or shape.count(b"{") > _MANY_BRACKETS
+    return _LONG_NUMBER in shape or (
+        len(shape) > _MANY_BRACKETS and shape.count(b"{") > _MANY_BRACKETS
+    )
 
 
 try:
