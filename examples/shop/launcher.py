@@ -281,10 +281,11 @@ class Shop:
         self.wait_for(name)
 
     def stop(self) -> None:
-        """Stop everything: the services first, so that the collector gets what they still send."""
+        """Stop everything: who calls before who is called, which would be missed; the collector last."""
         deadline = time.monotonic() + SECONDS_TO_STOP
+        others = [name for name in SERVICES if name != "frontend"]
         try:
-            for group in ([*SERVICES], ["standins"], ["collector"]):
+            for group in (["frontend"], others, ["standins"], ["collector"]):
                 programs = [self.programs[name] for name in group if name in self.programs]
                 for program in programs:
                     program.signal(signal.SIGTERM)
