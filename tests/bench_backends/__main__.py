@@ -7,6 +7,7 @@
   forward       a collector with a database forwards: --rate a second for --seconds
   outage        the same, with the backend down for --outage seconds in between
   daemon        `xtrace daemon`: CPU and memory
+  down          `xtrace daemon`: memory while the backend is down
   clickhouse    what storing on ClickHouse takes
 
 Without a part: all of them, some ten minutes.
@@ -20,7 +21,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from . import emitting
-from .forwarding import forwarding
+from .forwarding import down, forwarding
 from .on_clickhouse import clickhouse
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def main() -> None:
         "forward": lambda: forwarding("store", rate, seconds),
         "outage": lambda: forwarding("store", rate, seconds + outage, outage),
         "daemon": lambda: forwarding("daemon", rate, seconds),
+        "down": lambda: down(rate),
         "clickhouse": clickhouse,
     }
     unknown = sorted(set(options.parts) - set(parts))

@@ -10,9 +10,14 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from .process import ROOT, cpu_of, memory_of
 from .sink import Sink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SEGMENTS = 5
 """Of a trace."""
@@ -51,12 +56,9 @@ def send(rate: int, seconds: float, port: int) -> tuple[int, float]:
     return sent, latest
 
 
-def forwarding(mode: str, rate: int, seconds: float, outage: float = 0.0) -> None:
-    """A collector ("store") or `xtrace daemon` ("daemon") forwards to X-Ray what this process sends.
-
-    outage: seconds for which the backend is down, from a quarter of the time on.
-    """
-    sink = Sink()
+@contextmanager
+def forwarder(mode: str, sink: Sink, buffer_mb: int = 16) -> Iterator[tuple[int, int]]:
+    """The process id and the UDP port of a collector ("store") or of `xtrace daemon` ("daemon")."""
     environment = {
         **os.environ,
         "AWS_ENDPOINT_URL_XRAY": f"http://127.0.0.1:{sink.port}",
@@ -66,7 +68,7 @@ def forwarding(mode: str, rate: int, seconds: float, outage: float = 0.0) -> Non
     with tempfile.TemporaryDirectory() as folder:
         words = {
             "store": ["collector", "--listen", "127.0.0.1:0", "--db", f"{folder}/traces.db"],
-            "daemon": ["daemon", "-b", "127.0.0.1:0", "-t", "127.0.0.1:0", "-m", "16"],
+            "daemon": ["daemon", "-b", "127.0.0.1:0", "-t", "127.0.0.1:0", "-m", str(buffer_mb)],
         }[mode]
         process = subprocess.Popen(
             [sys.executable, "-m", "xtrace", *words, "--forward", "xray://eu-west-1"],
@@ -76,7 +78,10 @@ def forwarding(mode: str, rate: int, seconds: float, outage: float = 0.0) -> Non
             cwd=ROOT,
         )
         try:
-            _load(mode, process, sink, rate, seconds, outage)
+            assert process.stdout is not None
+            udp = re.search(r"udp 127.0.0.1:(\d+)", process.stdout.readline())
+            assert udp is not None  # it says so when it listens
+            yield process.pid, int(udp[1])
         finally:
             process.terminate()
             out, _ = process.communicate(timeout=120)
@@ -84,19 +89,33 @@ def forwarding(mode: str, rate: int, seconds: float, outage: float = 0.0) -> Non
             sink.close()
 
 
+def down(rate: int, seconds: float = 15.0) -> None:
+    """The memory of `xtrace daemon` whose backend is down, by the size of its buffer."""
+    for buffer_mb in (3, 16, 64):
+        sink = Sink()
+        sink.tell("down")
+        with forwarder("daemon", sink, buffer_mb) as (pid, port):
+            sent, _ = send(rate, seconds, port)
+            print(
+                f"daemon -m {buffer_mb}, backend down: {memory_of(pid)[1]} MB after {sent} segments"
+            )
+
+
+def forwarding(mode: str, rate: int, seconds: float, outage: float = 0.0) -> None:
+    """A collector or a daemon forwards to X-Ray what this process sends.
+
+    outage: seconds for which the backend is down, from a quarter of the time on.
+    """
+    sink = Sink()
+    with forwarder(mode, sink) as (pid, port):
+        _load(mode, pid, port, sink, rate, seconds, outage)
+
+
 def _load(
-    mode: str,
-    process: subprocess.Popen[str],
-    sink: Sink,
-    rate: int,
-    seconds: float,
-    outage: float,
+    mode: str, pid: int, port: int, sink: Sink, rate: int, seconds: float, outage: float
 ) -> None:
-    assert process.stdout is not None
-    udp = re.search(r"udp 127.0.0.1:(\d+)", process.stdout.readline())  # said when it listens
-    assert udp is not None
-    began_with = memory_of(process.pid)[0]
-    before, mine = cpu_of(process.pid), time.process_time()
+    began_with = memory_of(pid)[0]
+    before, mine = cpu_of(pid), time.process_time()
     ended_at = 0.0
 
     def end() -> None:
@@ -107,13 +126,13 @@ def _load(
     if outage:
         threading.Timer(seconds / 4, sink.tell, ["down"]).start()
         threading.Timer(seconds / 4 + outage, end).start()
-    sent, latest = send(rate, seconds, int(udp[1]))
+    sent, latest = send(rate, seconds, port)
     stopped = time.monotonic()
     while (taken := sink.taken()) < sent and time.monotonic() - stopped < SECONDS_TO_CATCH_UP:
         time.sleep(0.1)  # between questions
     caught_up = time.monotonic()
-    used = cpu_of(process.pid) - before
-    now, most = memory_of(process.pid)
+    used = cpu_of(pid) - before
+    now, most = memory_of(pid)
     told = (
         f"outage {outage:.0f} s, caught up {caught_up - ended_at:.1f} s after its end, "
         if outage
