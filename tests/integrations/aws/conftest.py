@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import subprocess
 import sys
 import threading
@@ -73,9 +74,15 @@ class Boto3:
     patches = "boto3"
 
     def client(self, service, url, **config):
+        return self._session().client(service, **settings(url, **config))
+
+    @staticmethod
+    @functools.cache
+    def _session():
+        """One for all tests: it keeps the services' models, which take long to read."""
         import boto3
 
-        return boto3.session.Session().client(service, **settings(url, **config))
+        return boto3.session.Session()
 
     def call(self, client, method, **parameters):
         return getattr(client, method)(**parameters)
@@ -101,12 +108,17 @@ class Aioboto3:
         return asyncio.run(self._call(client, method, parameters))
 
     async def _call(self, client, method, parameters, read=False):
-        import aioboto3
-
         service, options = client
-        async with aioboto3.Session().client(service, **options) as made:
+        async with self._session().client(service, **options) as made:
             answer = await getattr(made, method)(**parameters)
             return await answer["Body"].read() if read else answer
+
+    @staticmethod
+    @functools.cache
+    def _session():
+        import aioboto3
+
+        return aioboto3.Session()
 
     def read(self, client, method, **parameters):
         return asyncio.run(self._call(client, method, parameters, read=True))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import io
 import pickle
-import select
 
 import psycopg2
 import psycopg2.extensions
@@ -17,6 +16,7 @@ from psycopg2 import sql
 
 import xtrace
 from tests.documents import SECRET
+from tests.helpers import eventually
 
 pytestmark = pytest.mark.library("psycopg2-binary", "sync")
 
@@ -236,8 +236,7 @@ def test_notifications_arrive(connection, queries):
     with xtrace.in_segment("a"), connection.cursor() as cursor:
         cursor.execute("listen channel")
         cursor.execute("select pg_notify('channel', 'hello')")
-        select.select([connection], [], [], 5)
-        connection.poll()
+        eventually(lambda: connection.poll() or connection.notifies)
     assert [(note.channel, note.payload) for note in connection.notifies] == [("channel", "hello")]
     assert queries() == ["listen channel", "select pg_notify(?, ?)"]
 

@@ -414,7 +414,11 @@ def test_behind_sentinels_a_store_has_the_name_of_its_service():
 
 
 @given(
-    st.lists(st.one_of(st.text(), st.binary(), st.integers()), min_size=1),
+    st.lists(
+        st.one_of(st.text(max_size=20), st.binary(max_size=20), st.integers()),
+        min_size=1,
+        max_size=9,
+    ),
     st.sampled_from(["GET", "config get", b"SET", "AUTH", "", "1"]),
 )
 def test_no_argument_is_in_a_commands_text(values, name):
