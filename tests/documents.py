@@ -46,6 +46,17 @@ def checked(data: bytes) -> dict[str, Any]:
     return document
 
 
+def assert_same(text: dict[str, Any], made: dict[str, Any]) -> None:
+    """A document written as text says what one made of a dict does, in whole microseconds."""
+    text, made = {**text}, {**made}
+    inside = text.pop("subsegments", []), made.pop("subsegments", [])
+    for key in ("start_time", "end_time"):
+        assert text.pop(key, 0) == pytest.approx(made.pop(key, 0), rel=0, abs=1e-6)
+    assert text == made
+    for pair in zip(*inside, strict=True):
+        assert_same(*pair)
+
+
 def leaks() -> list[str]:
     """The documents with a secret since this was last asked."""
     found = _leaks.copy()

@@ -27,8 +27,8 @@ _quote = json.encoder.encode_basestring
 _json = standard_text()
 _start_time = attrgetter("start_time")
 
-_EARLIEST = 1e9
-"""Before (2001) a double may be so near to the next second that a million microseconds come out."""
+_EARLIEST = 2.0**30
+"""From then on (2004) the last double before a second is a quarter of a microsecond away from it."""
 
 
 def write(batch: list[Entity], ledger: Ledger) -> list[Packed] | None:
@@ -175,7 +175,7 @@ def _time(seconds: float) -> str:
         second = float(text)
         fraction = seconds - second
         _second = second, text
-    microseconds = int(fraction * 1e6)
+    microseconds = int(fraction * 1e6 + 0.2)  # the double of a whole one may be a little less
     return f"{text}.{_THREE_DIGITS[microseconds // 1000]}{_THREE_DIGITS[microseconds % 1000]}"
 
 
