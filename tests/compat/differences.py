@@ -61,7 +61,7 @@ CONTEXTS = (
     Difference(
         "`LOG_ERROR` where no segment is open",
         "A line for each call",
-        "At most 20 lines a minute from one place in the program",
+        "At most 100 lines a minute from one place in the program",
         "A forgotten segment doesn't fill the disk",
     ),
 )
@@ -114,6 +114,18 @@ ENTITIES = (
         "`X-Ray for Python` and its version",
         "`xtrace for Python` and its version; `segment.aws` says what the official one says",
         "Who reads a trace knows what wrote it",
+    ),
+    Difference(
+        "`vars()` and `__dict__` of an entity",
+        "All attributes",
+        "Those that a program has put there, and our own; the others are properties and slots",
+        "An entity costs less to make; `to_dict()` has all",
+    ),
+    Difference(
+        "An emitter of a program's own that raises",
+        "Its exception reaches the code that ends the segment, which stays current",
+        "Logged and counted; the segment has ended",
+        "Tracing calls don't raise",
     ),
     Difference(
         "More than 50 annotations in a segment",
@@ -312,6 +324,14 @@ FUNCTIONS = (
         "A third of the cost of a call",
     ),
     Difference(
+        "Mocks of what entities and contexts do inside: `Segment.close`, `Context.put_segment` and such, "
+        "patched into the class; `time.time`",
+        "Called",
+        "Not called where a faster way comes to the same. Mocks on the recorder, its context or its "
+        "emitter, and subclasses, are; freezegun and time-machine work",
+        "A call costs a fraction",
+    ),
+    Difference(
         "`unpatch()`, with wrapt 2; a patch that fails half-way",
         "Does nothing; is applied again on top",
         "Puts back what was there; nothing is left of it",
@@ -485,6 +505,12 @@ SERVERS = (
         "`KeyError`",
         "Served",
         "Tracing doesn't break the call",
+    ),
+    Difference(
+        "A request to a service for which there is no name",
+        "`SegmentNameMissingException`: Flask answers with 500",
+        "Served; the segment is named `unnamed`",
+        "Tracing doesn't break the request",
     ),
     Difference(
         "Subsegments that a request leaves open",

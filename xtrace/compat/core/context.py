@@ -34,7 +34,7 @@ MISSING_SEGMENT_MSG = (
 SUPPORTED_CONTEXT_MISSING = ("RUNTIME_ERROR", "LOG_ERROR", "IGNORE_ERROR")
 CXT_MISSING_STRATEGY_KEY = "AWS_XRAY_CONTEXT_MISSING"
 
-MOST_LINES = 20
+MOST_LINES = 100
 """Lines about a missing segment that one place in the application writes within a minute."""
 
 _HOOKS = frozenset(
