@@ -255,33 +255,37 @@ def test_a_service_that_was_written_for_the_official_sdk_runs_unchanged():
 def disturbed():
     """Twice the same visits of the same visitor, who is in a hurry, with the same chaos."""
     import load
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(load, "PAUSE_SECONDS", (0.02, 0.1))
-        return [asyncio.run(disturbed_run()) for _ in range(2)]
-
-
-async def disturbed_run():
-    import load
     from chaos import Chaos
-    from checks import Collected
     from launcher import Shop
 
     chaos = Chaos(0.1, 0.2, 0.4, 0.02, kill=0, seed=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load, "PAUSE_SECONDS", (0.02, 0.1))
+        with Shop(free_ports=True, sample_all=True, seed=1, chaos=chaos) as shop:
+            runs = [disturbed_run(shop)]
+            for service in ("catalogservice", "recommenderservice"):  # in which chaos strikes
+                shop.end(service)
+                shop.start(service)
+            runs.append(disturbed_run(shop))
+    return runs
+
+
+def disturbed_run(shop):
+    import load
+    from checks import Collected
+
     totals = load.Totals(visits=[])
-    since = time.time()
-    with Shop(free_ports=True, sample_all=True, seed=1, chaos=chaos) as shop:
-        await load.run(shop.url, 1, 1.2, 1, totals)
-        ids = [visit.trace_id for visit in totals.visits]
-        collected = Collected(shop.collector_url, since)
-        eventually(lambda: len(list(collected.traces(ids))) == len(ids))
-        expressions = (
-            "fault",
-            'service("recommenderservice") { fault }',
-            "annotation.throttled = true",
-        )
-        found = {each: len(collected.summaries(each)) for each in expressions}
-        segments = [segment for trace in collected.traces(ids) for segment in trace]
+    collected = Collected(shop.collector_url, time.time())
+    asyncio.run(load.run(shop.url, 1, 1.2, 1, totals))
+    ids = [visit.trace_id for visit in totals.visits]
+    eventually(lambda: len(list(collected.traces(ids))) == len(ids))
+    expressions = (
+        "fault",
+        'service("recommenderservice") { fault }',
+        "annotation.throttled = true",
+    )
+    found = {each: len(collected.summaries(each)) for each in expressions}
+    segments = [segment for trace in collected.traces(ids) for segment in trace]
     return totals.visits, found, segments
 
 
