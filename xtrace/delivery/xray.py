@@ -74,16 +74,16 @@ def region_of(text: str, environment: Mapping[str, str] = os.environ) -> str:
     return str(found)
 
 
-def signer_for(url: str) -> Signer | None:
+def signer_for(url: str, role_arn: str | None = None) -> Signer | None:
     """What signs requests to the service's own OTLP endpoint, None for other URLs.
 
-    Raises XRayError if botocore isn't installed.
+    role_arn: as for Signer. Raises XRayError if botocore isn't installed.
     """
     found = _SERVICE.fullmatch(urlsplit(url).hostname or "")
     if found is None:
         return None
     require_botocore()
-    return Signer(found[1])
+    return Signer(found[1], role_arn)
 
 
 _SERVICE = re.compile(r"xray\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)")
@@ -112,7 +112,7 @@ class Signer:
 
     def __init__(self, region: str, role_arn: str | None = None) -> None:
         self.region = region
-        self._role_arn = role_arn
+        self.role_arn = role_arn
         self.after_fork()
 
     def after_fork(self) -> None:
@@ -150,7 +150,7 @@ class Signer:
         found = session.get_credentials()
         if found is None:
             raise Unreachable("There are no AWS credentials", OTHER)
-        if not self._role_arn:
+        if not self.role_arn:
             return found
         from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 
@@ -160,7 +160,7 @@ class Signer:
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=create_client,
             source_credentials=found,
-            role_arn=self._role_arn,
+            role_arn=self.role_arn,
             extra_args={"RoleSessionName": "xray-daemon"},
         )
         return DeferredRefreshableCredentials(

@@ -123,6 +123,17 @@ def test_an_outage_loses_nothing(x_ray):
         assert not counts(collector).is_down
 
 
+def test_a_backend_that_asks_for_time_gets_it(x_ray):
+    x_ray.manners = [answering(429, retry_after="3600")]
+    with running(forward=[target_of(X_RAY)]) as collector:
+        send(collector, document(1))
+        assert collector.flush()
+        (forwarder,) = collector.forwarding._forwarders
+        eventually(lambda: forwarder._not_before > time.monotonic() + 200)
+        assert forwarder._not_before < time.monotonic() + 400
+        assert counts(collector).troubles["HTTPCode4XXCount"] == 1
+
+
 def test_while_a_backend_is_down_it_is_asked_with_little(x_ray):
     x_ray.manners = [reset]
     with running(forward=[target_of(X_RAY)]) as collector:
@@ -399,5 +410,9 @@ def test_settings_of_x_ray(x_ray):
     assert api._client._context.check_hostname is False
     with pytest.raises(ForwardError, match="no region"):
         target_of("xray:")
+    role = Settings(role_arn="arn:aws:iam::1:role/r")
+    assert target_of("xray://eu-west-1", role).api().signer.role_arn == role.role_arn
+    own = target_of("otlp+https://xray.eu-west-1.amazonaws.com", role)
+    assert own.make_backend(None)._signer.role_arn == role.role_arn
     with pytest.raises(ForwardError, match="nonsense"):
         target_of("xray:", Settings(region="eu-west-1", endpoint="nonsense"))

@@ -84,7 +84,7 @@ def target_of(url: str, settings: Settings = DEFAULTS) -> Target:
             )
         if scheme in ("otlp+http", "otlp+https"):
             endpoint = endpoint_of(url)
-            signer = signer_for(endpoint)
+            signer = signer_for(endpoint, settings.role_arn)
 
             def make(services: Services | None) -> Backend:
                 return OtlpBackend(
