@@ -1,7 +1,7 @@
 """What of a filter a database can answer: a condition that is never stricter than the meaning.
 
-The condition is about one row of `traces`, which the query calls `t`, and the tables that hang on
-it. Of these it needs:
+The condition is about one row of `traces`, which the query calls `t`, and what hangs on it; how, a
+dialect says. Of these it needs, on SQLite as tables:
 
     traces t     trace_no, duration, response_time, has_ok, has_error, has_fault, has_throttle,
                  is_partial, has_inferred, http_url, http_method, http_status, http_user_agent,
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from .dialects import SQLite
 from .evaluation import CLIENT
 from .keywords import BOOLEANS
 from .tree import (
@@ -39,11 +40,9 @@ from .tree import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import TypeAlias
 
+    from .dialects import Dialect, Parameter
     from .expression import Filter
-
-    Parameter: TypeAlias = str | float | bytes
 
 EXACT_BELOW = 2**53
 """Databases keep numbers as doubles: from here on, different integers may be stored as the same."""
@@ -66,31 +65,8 @@ class Prefilter(NamedTuple):
     is_exact: bool
 
 
-class SQLite:
-    """How SQLite says what databases say differently. Texts compare byte by byte.
-
-    `like` and `glob` have wildcards, and `length` and `substr` of a text end at a NUL: hence blobs.
-    """
-
-    # Each gives the condition on a column of text, with one placeholder, and its parameter.
-
-    def contains(self, column: str, value: str) -> tuple[str, Parameter]:
-        """The value occurs in the column."""
-        return f"instr({column}, ?) > 0", value
-
-    def begins(self, column: str, value: str) -> tuple[str, Parameter]:
-        """The column begins with the value, which isn't empty."""
-        data = value.encode()
-        return f"substr(cast({column} as blob), 1, {len(data)}) = ?", data
-
-    def ends(self, column: str, value: str) -> tuple[str, Parameter]:
-        """The column ends with the value, which isn't empty."""
-        data = value.encode()
-        return f"substr(cast({column} as blob), -{len(data)}) = ?", data
-
-
 def prefilter(
-    filter: Filter, groups: Mapping[str, Filter] | None = None, dialect: SQLite | None = None
+    filter: Filter, groups: Mapping[str, Filter] | None = None, dialect: Dialect | None = None
 ) -> Prefilter:
     """The condition of a filter. Raises FilterError as `Filter.resolve` does."""
     tree = filter.resolve(groups).tree
@@ -165,7 +141,7 @@ class _Compiler:
     guarded: a negation stands around, so that null must not be the result.
     """
 
-    def __init__(self, dialect: SQLite) -> None:
+    def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._depth = 0
 
@@ -205,16 +181,17 @@ class _Compiler:
             return self._annotation(node, node.operand.key)
         keyword = node.operand.name
         if keyword in _VALUES and table is _TRACES:
-            joined = _Condition("v.trace_no = t.trace_no and v.field = ?", (keyword,))
-            return _exists("values_of v", joined, self._compared(node, "v.text"))
+            joined = _Condition("v.field = ?", (keyword,))
+            return self._some("v", joined, self._compared(node, "v.text"))
         if keyword in _OF_NODES and table.node:
-            joined = _Condition(f"n.node_no = {table.node}")
+            name = "type" if keyword == "remote" else keyword
+            member = self._dialect.member(table.node, name)
             fits = (
-                _Condition("(n.type = 'remote' or n.type like 'Database::%')")
+                _Condition(f"({member} = 'remote' or {member} like 'Database::%')")
                 if keyword == "remote"
-                else self._compared(node, f"n.{keyword}")
+                else self._compared(node, member)
             )
-            return _exists("nodes n", joined, fits)
+            return fits._replace(text=self._dialect.of_node(table.node, fits.text))
         column = table.columns.get(keyword)
         if column is None:
             return None
@@ -238,8 +215,7 @@ class _Compiler:
             fits = _all_of([_Condition("a.kind = 's'"), self._compared(node, "a.text")])
         else:
             fits = _all_of([_Condition("a.kind = 'n'"), self._compared(node, "a.number")])
-        joined = _Condition("a.trace_no = t.trace_no and a.key = ?", (key,))
-        return _exists("annotations a", joined, fits)
+        return self._some("a", _Condition("a.key = ?", (key,)), fits)
 
     def _compared(self, node: Is | Number | Text | Truth, column: str) -> _Condition:
         """A column's comparison; null if the column is, or 0."""
@@ -252,15 +228,41 @@ class _Compiler:
 
     def _service(self, node: Service, upper: bool) -> _Condition:
         if node.selector.type == CLIENT:
-            joined = _selected("c.trace_no = t.trace_no", {"c.source_no": node.selector})
-            return _exists("calls c", joined, self._block(node.block, _CLIENT_CALLS, upper))
-        joined = _selected("p.trace_no = t.trace_no", {"p.node_no": node.selector})
-        return _exists("parts p", joined, self._block(node.block, _PARTS, upper))
+            joined = self._selected({"c.source_no": node.selector})
+            return self._some("c", joined, self._block(node.block, _CLIENT_CALLS, upper))
+        joined = self._selected({"p.node_no": node.selector})
+        return self._some("p", joined, self._block(node.block, _PARTS, upper))
 
     def _edge(self, node: Edge, upper: bool) -> _Condition:
-        ends = {"c.source_no": node.source, "c.target_no": node.target}
-        joined = _selected("c.trace_no = t.trace_no", ends)
-        return _exists("calls c", joined, self._block(node.block, _CALLS, upper))
+        joined = self._selected({"c.source_no": node.source, "c.target_no": node.target})
+        return self._some("c", joined, self._block(node.block, _CALLS, upper))
+
+    def _some(self, rows: str, joined: _Condition, fits: _Condition) -> _Condition:
+        """The trace has a row that is one of those `joined`, and for which a condition holds."""
+        if fits.text == "0":
+            return fits
+        texts = [each.text for each in (joined, fits) if each.text != "1"]
+        return _Condition(
+            self._dialect.some(rows, " and ".join(texts) or "1"),
+            (*joined.parameters, *fits.parameters),
+            fits.is_exact,
+        )
+
+    def _selected(self, selectors: dict[str, Selector]) -> _Condition:
+        """The columns which name nodes name some of those selected."""
+        texts = []
+        parameters: list[Parameter] = []
+        for column, selector in selectors.items():
+            wanted = {
+                "name": selector.name,
+                "type": selector.type,
+                "account_id": selector.account_id,
+            }
+            given = {name: value for name, value in wanted.items() if value is not None}
+            if given:
+                texts.append(self._dialect.selected(column, given))
+                parameters += given.values()
+        return _Condition(" and ".join(texts) or "1", tuple(parameters))
 
     def _block(self, block: Node | None, table: _Table, upper: bool) -> _Condition:
         if block is None:
@@ -300,36 +302,6 @@ def _negated(term: _Condition) -> _Condition:
     if term.text in ("0", "1"):
         return term._replace(text="0" if term.text == "1" else "1")
     return term._replace(text=f"not ({term.text})")
-
-
-def _exists(table: str, joined: _Condition, fits: _Condition) -> _Condition:
-    """There is a row that hangs on this one, `joined`, and for which a condition holds."""
-    if fits.text == "0":
-        return fits
-    condition = joined.text if fits.text == "1" else f"{joined.text} and {fits.text}"
-    return _Condition(
-        f"exists (select 1 from {table} where {condition})",
-        (*joined.parameters, *fits.parameters),
-        fits.is_exact,
-    )
-
-
-def _selected(joined: str, selectors: dict[str, Selector]) -> _Condition:
-    """A join, and that the columns which name nodes name some of those selected."""
-    text = joined
-    parameters: list[Parameter] = []
-    for column, selector in selectors.items():
-        wanted = {
-            "name": selector.name,
-            "type": selector.type,
-            "account_id": selector.account_id,
-        }
-        given = {name: value for name, value in wanted.items() if value is not None}
-        if given:
-            conditions = " and ".join(f"{name} = ?" for name in given)
-            text += f" and {column} in (select node_no from nodes where {conditions})"
-            parameters += given.values()
-    return _Condition(text, tuple(parameters))
 
 
 def _words(selector: Selector) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from .schema import documents_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
     from ..trace import Trace
@@ -129,13 +129,17 @@ class Links:
 class Following:
     """Follows the links of one trace while it is compiled. found: what they led to.
 
-    trace_no: None if the trace is new.
+    producers: what links to a trace lead from, None if it isn't stored. recorded: what the links of
+    this one led to before.
     """
 
-    def __init__(self, links: Links, connection: sqlite3.Connection, trace_no: int | None) -> None:
-        self._links = links
-        self._connection = connection
-        self._trace_no = trace_no
+    def __init__(
+        self,
+        producers: Callable[[str], Mapping[str, Producer] | None],
+        recorded: Callable[[], Mapping[Link, Producer]],
+    ) -> None:
+        self._producers = producers
+        self._recorded = recorded
         self.found: dict[Link, Producer | None] = {}
 
     def __call__(self, trace_id: str, id: str) -> Producer | None:
@@ -145,14 +149,11 @@ class Following:
             return self.found[link]
         if len(self.found) == MAX_LINKS or not (_is_stored(trace_id) and _is_stored(id)):
             return None
-        producers = self._links.producers(self._connection, trace_id)
+        producers = self._producers(trace_id)
         if producers is not None:
             producer = producers.get(id)
-        elif self._trace_no is not None:
-            # The other trace may have made room since; what it led to stays true.
-            producer = recorded(self._connection, self._trace_no).get(link)
-        else:
-            producer = None
+        else:  # the other trace may have made room since; what it led to stays true
+            producer = self._recorded().get(link)
         self.found[link] = producer
         return producer
 
@@ -168,11 +169,13 @@ def recorded(connection: sqlite3.Connection, trace_no: int) -> dict[Link, Produc
         "select to_trace, id, found from links where trace_no = ? and found is not null",
         (trace_no,),
     )
-    found = {}
-    for to_trace, id, data in rows:
-        *node, end = orjson.loads(data)
-        found[to_trace, id] = NodeKey(*node), end
-    return found
+    return {(to_trace, id): unpacked(data) for to_trace, id, data in rows}
+
+
+def unpacked(data: bytes) -> Producer:
+    """The producer that is kept so."""
+    *node, end = orjson.loads(data)
+    return NodeKey(*node), end
 
 
 def packed(producer: Producer | None) -> bytes | None:

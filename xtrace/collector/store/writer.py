@@ -17,7 +17,7 @@ from ..graph import change, unpack
 from ..trace import compile_trace
 from . import Counts, outbox
 from .derive import derive
-from .links import Following, Links
+from .links import Following, Links, recorded
 from .removal import remove
 from .rollups import Numbers, Rollups
 from .schema import DERIVED_TABLES, DOCUMENT_BITS, documents_of
@@ -566,8 +566,10 @@ class Writer:
             self.failed += 1
         else:
             try:
-                known = active.trace_no if active.compiled else None
-                following = Following(self._links, connection, known)
+                following = Following(
+                    lambda other: self._links.producers(connection, other),
+                    lambda: recorded(connection, active.trace_no) if active.compiled else {},
+                )
                 trace = compile_trace(trace_id, self._contents(connection, active), following)
                 derived = derive(trace, following.found)
                 self._links.compiled(trace)
