@@ -16,8 +16,10 @@ from .process import ROOT, cpu_of
 def clickhouse(seconds: float = 10.0) -> None:
     """How fast one collector stores on ClickHouse, which is chdb in another process."""
     from tests.collector.store_contract import parsed
-    from xtrace.collector.store import open_store
+    from xtrace.collector.filters import parse
+    from xtrace.collector.store import Window, open_store
 
+    ever = Window(0.0, 1e12)
     program = ROOT / "tests" / "servers" / "clickhouse_by_chdb.py"
     with tempfile.TemporaryDirectory() as folder:
         server = subprocess.Popen(
@@ -57,5 +59,17 @@ def clickhouse(seconds: float = 10.0) -> None:
             f"included) and {(cpu_of(server.pid) - before) / number * 1e6:.0f} µs of ClickHouse's; "
             f"{size / number:.0f} bytes on its disk, of which 450 can't be compressed"
         )
+        traces = store.size().traces
+        for what, ask in (
+            ("the graph", lambda: store.graph(ever)),
+            ("a filter", lambda: store.find(ever, filter=parse('service("service-7") { fault }'))),
+        ):
+            before = cpu_of(server.pid)
+            for _ in range(20):
+                ask()
+            spent = (cpu_of(server.pid) - before) / 20 / traces
+            print(
+                f"clickhouse: {what} of {traces} traces takes {spent * 1e6:.2f} µs of CPU a trace"
+            )
         store.close()
         server.communicate(timeout=20)

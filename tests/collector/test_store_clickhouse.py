@@ -15,13 +15,35 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+import orjson
 import pytest
+from clickhouse_connect.driver.exceptions import OperationalError
 
-from tests.collector.store_contract import ALWAYS, StoreContract, at, found, id_of, parsed, put
+from tests.collector.filter_traces import of, segment
+from tests.collector.store_contract import (
+    ALWAYS,
+    StoreContract,
+    at,
+    edges_of,
+    found,
+    id_of,
+    pages,
+    parsed,
+    producer_and_consumers,
+    put,
+)
+from tests.collector.test_filters import EXAMPLES
 from tests.helpers import eventually
-from xtrace.collector import running
+from xtrace.collector import Collector, running
+from xtrace.collector.filters import parse
+from xtrace.collector.filters.dialects import ClickHouse
+from xtrace.collector.filters.sql import prefilter
+from xtrace.collector.graph import NodeKey
 from xtrace.collector.store import StoreError, open_store, open_to_read, shown
 from xtrace.collector.store.clickhouse import place_of, tables
+from xtrace.collector.store.clickhouse.database import Database
+from xtrace.collector.store.clickhouse.rows import row_of
+from xtrace.collector.store.derive import derive
 
 PROGRAM = Path(__file__).parents[1] / "servers" / "clickhouse_by_chdb.py"
 _databases = count(1)
@@ -51,6 +73,15 @@ def url(clickhouse):
     return new_database(clickhouse)
 
 
+def empty_again(store):
+    """Make a store's database as it was: sooner than to make another."""
+    database = Database(store._database.place, None, read_only=False)
+    used = "SELECT DISTINCT table FROM system.parts WHERE active AND database = currentDatabase()"
+    for (table,) in database.query(used):
+        database.truncate(table)
+    database.close()
+
+
 class TestContract(StoreContract):
     @pytest.fixture(autouse=True)
     def _server(self, clickhouse):
@@ -58,11 +89,12 @@ class TestContract(StoreContract):
 
     @contextmanager
     def empty(self):
-        store = open_store(new_database(self.clickhouse))
+        store = open_store(f"{self.clickhouse}/contract_{os.getpid()}")
         try:
             yield store
         finally:
             store.close()
+            empty_again(store)
 
     @pytest.fixture
     def store(self, _server):
@@ -127,6 +159,20 @@ def test_what_one_removes_is_gone_everywhere(url):
         eventually(lambda: one.flush(30) and found(one, ALWAYS) == [id_of(7)])
 
 
+TEXTS = [
+    "abc",
+    "aBc",
+    "5 %",
+    "a_cd",
+    "x[a-c]",
+    "a\x00b",
+    "b",
+    "café",
+    "cafÉ",
+    "' or 1=1 --",
+    "\\\\n",
+]
+
 KILLED = """
 import sys, time
 from tests.collector.store_contract import at, parsed
@@ -156,20 +202,165 @@ def test_a_killed_collector_loses_nothing_that_it_had_counted_as_stored(url):
         for store in (one, other):
             assert store.flush(30)
             assert store.size().documents >= stored
+            # Those, too, whose rows it hadn't made yet.
+            shown = sum(page.scanned for page in pages(store, ALWAYS, limit=1000))
+            assert shown == store.size().traces == store.size().documents
+
+
+def test_what_a_collector_that_died_had_not_made_rows_of_is_shown_by_another(url):
+    store = open_store(url)
+    try:
+        content = at(1, 1_700_000_000.0)
+        dead = [("dead", 1, "", content["trace_id"], orjson.dumps(content))]
+        store._database.insert("documents", dead)
+        store._sweep(all=True)
+        assert found(store, ALWAYS) == [id_of(1)]
+    finally:
+        store.close()
+
+
+def test_the_row_that_knows_most_wins_whoever_writes_last(url):
+    with two(url) as (slow, quick):
+        inserted = slow._settling._database.insert
+        second = {**at(1, 1_700_000_000.0), "id": "2" * 16, "name": "second"}
+
+        def late(table, rows):
+            if table == "traces":
+                slow._settling._database.insert = inserted
+                put(quick, second)
+            inserted(table, rows)
+
+        slow._settling._database.insert = late
+        put(slow, at(1, 1_700_000_000.0))
+        for store in (slow, quick):
+            (told,) = store.find(ALWAYS).summaries
+            assert told["Revision"] == 2
+            nodes = [r for r in store.graph(ALWAYS) if isinstance(r.subject, NodeKey)]
+            assert {node.subject.name for node in nodes} >= {"second"}
+
+
+def test_links_between_traces_of_different_collectors_are_followed(url):
+    sender, receivers = producer_and_consumers()
+    with two(url) as (one, other):
+        put(one, receivers[0])
+        put(other, sender)
+        put(one, *receivers[1:])
+        for store in (one, other):
+            assert edges_of(store)["jobs", "worker", True] == 3
+
+
+def test_the_end_does_not_wait_for_a_clickhouse_that_is_down(url):
+    store = open_store(url)
+    client, store._database.client = store._database.client, Down()
+    store.write(parsed(at(1, 1_700_000_000.0), at(2, 1_700_000_000.0)))
+    eventually(lambda: store._down)
+    store.close()
+    client.close()
+    assert store.counts()[:4] == (2, 0, 2, 0)
+
+
+def test_a_collector_ends_though_its_store_is_down(url, caplog):
+    collector = Collector(("127.0.0.1", 0), url)
+    collector.start()
+    client, collector.store._database.client = collector.store._database.client, Down()
+    collector.store.write(parsed(at(1, 1_700_000_000.0)))
+    collector.stop()
+    collector.close()
+    client.close()
+    assert collector.store.counts()[:4] == (1, 0, 1, 0)
+    assert "1 documents could not be stored" in caplog.text
+
+
+@contextmanager
+def filtered(url, *traces):
+    """A function that gives the places of the traces that a filter finds in SQL, and if it is exact."""
+    place = place_of(url)
+    database = Database(place, None, read_only=False)
+    rows = [
+        row_of(
+            f"{number:04}",
+            derive(trace, {}),
+            documents=1,
+            linked=0,
+            received=0.0,
+            run="",
+            placed=False,
+            place=number,
+        )
+        for number, trace in enumerate(traces)
+    ]
+    database.insert("traces", rows)
+
+    def places(expression, groups=None):
+        made = prefilter(parse(expression), groups, ClickHouse())
+        rows = database.query(
+            f"SELECT t.trace_id FROM traces AS t FINAL WHERE {made.where} ORDER BY 1",
+            made.parameters,
+        )
+        return [int(number) for (number,) in rows], made.is_exact
+
+    try:
+        yield places
+    finally:
+        database.close()
+
+
+def test_the_examples_of_filters_are_found_by_sql(url):
+    # The traces of the examples of root causes are made up, and are in no table either.
+    examples = [each for each in EXAMPLES if "rootcause" not in each[0]]
+    traces = [trace for _, matching, other in examples for trace in (matching, other)]
+    with filtered(url, *traces) as places:
+        for place, (expression, _, _) in enumerate(examples):
+            chosen = parse(expression)
+            expected = [n for n, trace in enumerate(traces) if chosen.matches(trace)]
+            assert 2 * place in expected
+            assert places(expression) == (expected, True), expression
+            others = [n for n in range(len(traces)) if n not in expected]
+            assert places(f"!({expression})") == (others, True), expression
+
+
+def test_texts_compare_byte_by_byte(url):
+    traces = [
+        of(segment(user=text, annotations={"k": text}, http={"request": {"url": text}}))
+        for text in TEXTS
+    ]
+    with filtered(url, *traces) as places:
+        for text in TEXTS:
+            for operator in ("=", "!=", "CONTAINS", "BEGINSWITH", "ENDSWITH"):
+                expression = " AND ".join(
+                    f'{name} {operator} "{text}"' for name in ("user", "annotation.k", "http.url")
+                )
+                for asked in (expression, f"!({expression})"):
+                    chosen = parse(asked)
+                    expected = [n for n, trace in enumerate(traces) if chosen.matches(trace)]
+                    assert places(asked) == (expected, True), asked
+
+
+class Down:
+    """A client of a server that isn't there."""
+
+    def insert(self, *_, **__):
+        raise OperationalError("nobody answers")
+
+    query = command = insert
+
+    def close(self):
+        pass
 
 
 def test_an_outage_of_clickhouse_loses_nothing(url, monkeypatch):
     store = open_store(url)
     try:
-        client, store._client = store._client, None
+        database = store._database
+        client, database.client = database.client, Down()
         store.write(parsed(at(1, 1_700_000_000.0)))
         assert not store.flush(0.5)
         assert store.counts()[:4] == (1, 0, 0, 1)
-        store._client = client
+        database.client = client
         assert store.flush(30)
         assert store.counts()[:4] == (1, 1, 0, 0)
     finally:
-        store._client = client
+        database.client = client
         store.close()
 
 
@@ -209,10 +400,19 @@ def test_a_server_that_is_not_there_is_an_error_without_the_password():
     assert "secret" not in str(raised.value)
 
 
+def test_tables_of_another_version_are_left_alone(url):
+    place = place_of(url)
+    database = Database(place, None, read_only=False)
+    database.command("ALTER TABLE documents DROP COLUMN run")
+    database.close()
+    with pytest.raises(StoreError, match="another version"):
+        open_store(url)
+
+
 def test_tables_are_replicated_and_distributed_on_a_cluster():
     place = place_of("clickhouses://u:p%40@h/traces?cluster=main")
     assert place[:7] == ("h", 8443, "u", "p@", "traces", "main", True)
-    made = tables(place, 3600.0)
+    made = [statement for _, statement in tables(place, 3600.0)]
     assert "ReplicatedReplacingMergeTree" in made[0]
     assert "ON CLUSTER main" in made[0]
     assert "INTERVAL 3600 SECOND" in made[0]

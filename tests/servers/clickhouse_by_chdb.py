@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import zlib
+from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -25,6 +26,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     session: Any = None
     folder = ""
+    database = ""
 
     def do_GET(self) -> None:
         """A query in the URL, or a look whether anybody is there."""
@@ -45,11 +47,22 @@ class Handler(BaseHTTPRequestHandler):
             body = gzip.decompress(body)
         elif encoding == "deflate":
             body = zlib.decompress(body)
-        self._answer(body)
+        kind = self.headers.get("Content-Type", "")
+        if kind.startswith("multipart/form-data"):
+            form = BytesParser().parsebytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body)
+            parts = {
+                part.get_param("name", header="content-disposition"): part.get_payload(decode=True)
+                for part in form.get_payload()
+            }
+            self._answer(parts.pop("query", b""), {n: v.decode() for n, v in parts.items()})
+        else:
+            self._answer(body)
 
-    def _answer(self, body: bytes) -> None:
+    def _answer(self, body: bytes, more: dict[str, str] | None = None) -> None:
         url = urlsplit(self.path)
-        said = {name: values[-1] for name, values in parse_qs(url.query).items()}
+        said = {
+            name: values[-1] for name, values in parse_qs(url.query, keep_blank_values=True).items()
+        } | (more or {})
         if url.path == "/ping" or (not body and "query" not in said):
             self._reply(200, b"Ok.\n")
             return
@@ -73,7 +86,9 @@ class Handler(BaseHTTPRequestHandler):
         if head and last.strip().isalnum():
             query, form = head, last.strip()
         with _lock:
-            self.session.query(f"USE {database}")
+            if Handler.database != database:
+                self.session.query(f"USE {database}")
+                Handler.database = database
             for name, text in said.items():
                 if name.startswith("param_"):
                     escaped = text.replace("\\", "\\\\").replace("'", "\\'")

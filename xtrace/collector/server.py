@@ -61,6 +61,9 @@ LOCAL = ("127.0.0.1", 0)
 _THRESHOLDS = "alarms"
 """The name under which the store keeps thresholds that were edited."""
 
+SECONDS_WITHOUT_PROGRESS = 1.0
+"""After which the end waits for the store no longer."""
+
 _SECONDS_FOR_A_MARK = 0.2
 _SAMPLING = frozenset(("GetSamplingRules", "GetSamplingTargets"))
 """Operations that X-Ray itself answers, where documents are forwarded to it."""
@@ -179,8 +182,18 @@ class Collector:
         self._web.stop()
         self._http.stop()
         self._ingest.stop()
-        self.store.flush()
+        self._flush_store()
         self.forwarding.stop()
+
+    def _flush_store(self) -> None:
+        """Wait for the store, for as long as it gets on; what it still has when it is closed it counts."""
+        before = self.store.counts()
+        while not self.store.flush(SECONDS_WITHOUT_PROGRESS):
+            counts = self.store.counts()
+            if (counts.stored, counts.stale) == (before.stored, before.stale):
+                log.warning("The store doesn't get on; %d documents wait for it", counts.waiting)
+                return
+            before = counts
 
     def close(self) -> None:
         """Give up the database, which may be read until then."""

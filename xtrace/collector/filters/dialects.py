@@ -8,7 +8,7 @@ an account_id. See `sql` for what else there is. Placeholders are question marks
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +47,7 @@ class SQLite:
     end at a NUL: hence blobs.
     """
 
-    _tables = {"p": "parts", "c": "calls", "a": "annotations", "v": "values_of"}
+    _tables: ClassVar = {"p": "parts", "c": "calls", "a": "annotations", "v": "values_of"}
 
     def contains(self, column: str, value: str) -> tuple[str, Parameter]:
         """See Dialect."""
@@ -87,14 +87,14 @@ class ClickHouse:
     their members are columns.
     """
 
-    _arrays = {"p": "parts", "c": "calls", "a": "annotations", "v": "values"}
-    _members = {
+    _arrays: ClassVar = {"p": "parts", "c": "calls", "a": "annotations", "v": "values"}
+    _members: ClassVar = {
         "t.root_node": "t.root_",
         "p.node_no": "p.node_",
         "c.source_no": "c.source_",
         "c.target_no": "c.target_",
     }
-    _always = {"p": "p.ok", "c": "c.ok", "a": "a.key", "v": "v.field"}
+    _always: ClassVar = {"p": "p.ok", "c": "c.ok", "a": "a.key", "v": "v.field"}
 
     def contains(self, column: str, value: str) -> tuple[str, Parameter]:
         """See Dialect."""

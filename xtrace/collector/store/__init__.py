@@ -562,7 +562,7 @@ def open_store(
     """The store in a file, or in memory for ":memory:"; nobody else may write to it meanwhile. Or on
     ClickHouse for "clickhouse://host:8123/database", with any number of others.
 
-    max_bytes: the most it holds, max_age: how long it keeps a trace after its first arrival
+    max_bytes: the most a file holds, max_age: how long it keeps a trace after its first arrival
     (seconds); oldest traces go first. max_waiting_bytes: of documents that wait to be stored,
     which take several times as much memory.
     Raises StoreError if it can't be opened, and leaves what is there as it is.
@@ -570,9 +570,7 @@ def open_store(
     if is_url(path):
         from .clickhouse import ClickHouseStore
 
-        return ClickHouseStore(
-            path, max_bytes=max_bytes, max_age=max_age, max_waiting_bytes=max_waiting_bytes
-        )
+        return ClickHouseStore(path, max_age=max_age, max_waiting_bytes=max_waiting_bytes)
     from .sqlite import SQLiteStore
 
     return SQLiteStore(

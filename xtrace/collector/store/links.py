@@ -136,7 +136,7 @@ class Following:
     def __init__(
         self,
         producers: Callable[[str], Mapping[str, Producer] | None],
-        recorded: Callable[[], Mapping[Link, Producer]],
+        recorded: Callable[[], Mapping[Link, Producer | None]],
     ) -> None:
         self._producers = producers
         self._recorded = recorded
@@ -150,10 +150,8 @@ class Following:
         if len(self.found) == MAX_LINKS or not (_is_stored(trace_id) and _is_stored(id)):
             return None
         producers = self._producers(trace_id)
-        if producers is not None:
-            producer = producers.get(id)
-        else:  # the other trace may have made room since; what it led to stays true
-            producer = self._recorded().get(link)
+        # The other trace may have made room since; what it led to stays true.
+        producer = self._recorded().get(link) if producers is None else producers.get(id)
         self.found[link] = producer
         return producer
 
@@ -172,7 +170,7 @@ def recorded(connection: sqlite3.Connection, trace_no: int) -> dict[Link, Produc
     return {(to_trace, id): unpacked(data) for to_trace, id, data in rows}
 
 
-def unpacked(data: bytes) -> Producer:
+def unpacked(data: bytes | str) -> Producer:
     """The producer that is kept so."""
     *node, end = orjson.loads(data)
     return NodeKey(*node), end
