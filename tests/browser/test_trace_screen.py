@@ -54,6 +54,7 @@ def test_an_order_shows_its_services_and_the_worker_behind_the_queue(console):
 
 def test_a_row_tells_what_stands_behind_it(console):
     page = opened(console, FAILED)
+    expect(row(page, "NoRecommendation: none of 3 products answered")).to_be_attached()
     row(page, "recommenderservice").click()
     detail = page.locator(".detail")
     expect(detail).to_contain_text("recommenderservice")

@@ -1,7 +1,7 @@
 // One trace as columns, and which of its rows are to be seen: what is folded, collapsed, made the root.
 // All of it is about numbers of rows, so that a hundred thousand of them cost little.
 
-import { numbered } from "../core/api.js";
+import { numbered, records } from "../core/api.js";
 
 export const FLAG = {
   error: 1, throttle: 2, fault: 4, open: 8, orphan: 16, inferred: 32, remote: 64, aws: 128, exceptions: 256,
@@ -45,6 +45,11 @@ export class TraceModel {
     this.next = new Int32Array(n);
     /** @type {Map<string, number>} */
     this.byId = new Map();
+    /** @type {Map<number, string>} What was raised, by row: type and message of the outermost exception. */
+    this.raised = new Map();
+    for (const { row, type, message } of records(answer.exceptions)) {
+      if (!this.raised.has(row)) this.raised.set(row, [type || "exception", message].filter(Boolean).join(": "));
+    }
     for (let row = 0; row < n; row += 1) {
       const given = rows[row];
       this.ids[row] = given[column.id];

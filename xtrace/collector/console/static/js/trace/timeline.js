@@ -15,7 +15,7 @@ const TOOK = 72;
 /** What a row does, for those who can't see the bar. */
 function described(model, row) {
   const status = model.status(row);
-  return `${model.serviceName(row)}, ${model.title(row)}, ${duration(model.duration[row])}${status === "ok" ? "" : `, ${status}`}`;
+  return `${model.serviceName(row)}, ${model.title(row)}, ${duration(model.duration[row])}${status === "ok" ? "" : `, ${status}`}${model.raised.has(row) ? `, ${model.raised.get(row)}` : ""}`;
 }
 
 /**
@@ -182,6 +182,7 @@ function Line({ props, line, place, isSelected }) {
   const flags = model.flags[row];
   const isRemote = !fold && model.kind[row] === 1 && (flags & (FLAG.remote | FLAG.aws)) !== 0;
   const label = model.labels[row];
+  const raised = fold ? undefined : model.raised.get(row);
   const select = () => onSelect(keyOf(lines, model, line), true);
   return html`
     <div class=${classes("line", isSelected && "selected", !fold && matches.has(row) && "match", model.kind[row] === 0 && !fold && "segment")}
@@ -191,7 +192,7 @@ function Line({ props, line, place, isSelected }) {
         ${hasMore ? html`<span class=${classes("toggle", isOpen && "open")} onClick=${(event) => { event.stopPropagation(); onToggle(line); }} />` : null}
         <span class="line-text service-${model.colour(row)}">
           ${status !== "ok" ? html`<span class="status status-${status}"><${Shape} status=${status} /></span>` : null}
-          <b>${model.names[row]}</b>${fold ? html` <span class="times">× ${fold.rows.length}</span>` : label && label !== model.names[row] ? html` <span class="dim">${label}</span>` : null}
+          <b>${model.names[row]}</b>${raised ? html` <span class="text-fault" title=${raised}>${raised}</span>` : null}${fold ? html` <span class="times">× ${fold.rows.length}</span>` : label && label !== model.names[row] ? html` <span class="dim">${label}</span>` : null}
           ${!fold && flags & FLAG.orphan ? html` <span class="tag error">parent not received</span>` : null}
         </span>
       </div>
