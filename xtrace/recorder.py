@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
 FLUSH_SECONDS = 1.0
-"""How long a program's exit waits, at most, for what isn't sent yet."""
+"""How long a flush waits, at most, for what isn't sent yet."""
+EXIT_SECONDS = 0.9
+"""The same for a program's exit, which ends within a second, whatever else it has to do."""
 
 AFTERMATH_SECONDS = 300.0
 """Work begun so long after the end of what is current is no longer part of it: a thread or task that
@@ -798,7 +800,7 @@ class Recorder:
     def _at_exit(self) -> None:
         with faults.absorb("exit"):
             self._send_open(segment_too=True)
-            self._each(self._emitters or (), "finish", FLUSH_SECONDS)
+            self._each(self._emitters or (), "finish", EXIT_SECONDS)
 
     def after_fork(self) -> None:
         """Called in a forked child: what was open stays the parent's to send."""
