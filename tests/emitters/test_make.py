@@ -89,7 +89,8 @@ def test_without_a_host_udp_is_the_daemon_wherever_it_is(monkeypatch):
     recorder = Recorder(service="test")
     urls = [emitter.url for emitter in recorder.emitters]
     assert urls == ["udp://[::1]:2", "memory:", "otlp+udp://[::1]:2"]
-    monkeypatch.delenv("AWS_XRAY_DAEMON_ADDRESS")
+    for name in ("XTRACE_EMITTER", "AWS_XRAY_DAEMON_ADDRESS"):
+        monkeypatch.delenv(name)
     (emitter,) = Recorder(service="test", emitter="udp:").emitters
     assert emitter.url == "udp://127.0.0.1:2000"
 
