@@ -13,24 +13,16 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 import pytest
 
+from tests.marks import MARK
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-MARK = "s3cr3t-"
-"""In all that must never be recorded, and nowhere else."""
-
-SECRET = f"{MARK}marked"
 
 SCHEMA = json.loads(Path(__file__).with_name("segment.schema.json").read_text())
 validator = jsonschema_rs.validator_for(SCHEMA)
 
 _searched = 0
 _leaks: list[str] = []
-
-
-def password(server: str) -> str:
-    """Of a server that tests start."""
-    return f"{MARK}pw-of-{server}"
 
 
 def checked(data: bytes) -> dict[str, Any]:

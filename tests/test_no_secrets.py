@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests import documents
-from tests.documents import SECRET
 from tests.helpers import Received, eventually, listening, port_of
+from tests.marks import SECRET
 from xtrace.recorder import Recorder
 
 

@@ -8,7 +8,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.documents import SECRET
+from tests.marks import SECRET
 
 KEY = "AKIDEXAMPLE"
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.delivery.backend import answering, backend
 from tests.delivery.signatures import KEY, is_signed
-from tests.documents import SECRET
 from tests.helpers import ended, eventually, keeping_recorder
+from tests.marks import SECRET
 from xtrace import collector
 from xtrace.delivery import retry, xray
 from xtrace.emitters import make, worker

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 import xtrace
-from tests.documents import SECRET
 from tests.helpers import eventually, free_port
 from tests.integrations.servers.apps import _django as project  # configures Django
 from tests.integrations.servers.contract import GATE, ask, begun, uvicorn_serving, wsgi_serving
+from tests.marks import SECRET
 from xtrace.errors import SegmentNameMissing
 from xtrace.integrations.asgi import XRayMiddleware as ASGIMiddleware
 from xtrace.integrations.django import XRayMiddleware

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import xtrace
-from tests.documents import SECRET
 from tests.integrations.servers.apps import _django  # noqa: F401  configures Django
+from tests.marks import SECRET
 from xtrace.testing import recording
 
 from django.db import connections, models, transaction  # isort: skip

@@ -10,7 +10,7 @@ import requests
 from werkzeug.serving import make_server
 
 import xtrace
-from tests.documents import SECRET
+from tests.marks import SECRET
 from xtrace.errors import SegmentNameMissing
 from xtrace.integrations.flask import XRayMiddleware
 from xtrace.recorder import Recorder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.documents import password
+from tests.marks import password
 from tests.servers import Plan, Server, accepts, program, run
 
 USER, PASSWORD = "shopkeeper", password("postgresql")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.documents import password
+from tests.marks import password
 from tests.servers import Plan, Server, accepts, program
 
 PASSWORD = password("redis")

@@ -6,8 +6,8 @@ import shlex
 import socket
 from pathlib import Path
 
-from tests.documents import password
 from tests.helpers import free_port
+from tests.marks import password
 from tests.servers import Plan, Server, accepts, program
 
 PASSWORD = password("cluster")

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import pytest
 
 import xtrace
-from tests.documents import SECRET
 from tests.integrations.aws.stub import KEY, Stub
+from tests.marks import SECRET
 from xtrace.testing import recording
 
 REGION = "eu-west-1"

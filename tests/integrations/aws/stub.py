@@ -11,7 +11,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from tests.documents import SECRET
+from tests.marks import SECRET
 
 KEY = "AKIDEXAMPLE"
 

@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 
 import xtrace
-from tests.documents import SECRET
 from tests.helpers import free_port
 from tests.integrations.aws.stub import is_signed_right
+from tests.marks import SECRET
 from xtrace import recorder
 
 GET_ITEM = {"TableName": "orders", "Key": {"id": {"S": "o-17"}}}

@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 import xtrace
-from tests.documents import SECRET
 from tests.integrations.aws.conftest import settings
+from tests.marks import SECRET
 from xtrace import header
 
 ROOT = "1-5759e988-bd862e3fe1be46a99427279"

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 import xtrace
-from tests.documents import SECRET
+from tests.marks import SECRET
 from xtrace.integrations._aws_parameters import PARAMETERS
 
 SERVICES = {

@@ -9,7 +9,7 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.documents import SECRET
+from tests.marks import SECRET
 
 DEADLINE_SECONDS = 10
 

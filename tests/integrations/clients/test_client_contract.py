@@ -12,9 +12,9 @@ import trustme
 import urllib3
 
 import xtrace
-from tests.documents import SECRET
 from tests.helpers import eventually
 from tests.integrations.clients.server import IPv6Server, Server, serving
+from tests.marks import SECRET
 from xtrace import faults
 from xtrace.default import recorder
 from xtrace.header import parse

@@ -11,8 +11,8 @@ import grpc
 import pytest
 
 import xtrace
-from tests.documents import SECRET
 from tests.helpers import eventually
+from tests.marks import SECRET
 from xtrace.testing import recording
 
 PROTO = """

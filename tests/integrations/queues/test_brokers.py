@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import xtrace
-from tests.documents import SECRET
+from tests.marks import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

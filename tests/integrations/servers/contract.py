@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.documents import SECRET
+from tests.marks import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

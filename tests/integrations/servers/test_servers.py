@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import xtrace
-from tests.documents import SECRET
 from tests.helpers import eventually
 from tests.integrations.servers.contract import FRAMEWORKS, GATE, ask, ask_raw, begun, framework
+from tests.marks import SECRET
 from xtrace.emitters import Emitter
 from xtrace.model import Segment
 

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 import xtrace
-from tests.documents import SECRET
+from tests.marks import SECRET
 from xtrace.integrations import _sql
 
 pytestmark = pytest.mark.library("asyncpg", "async")

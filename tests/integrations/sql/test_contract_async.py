@@ -9,8 +9,8 @@ import inspect
 import pytest
 
 import xtrace
-from tests.documents import MARK, SECRET
 from tests.integrations.sql.drivers import ASYNC_DRIVERS, MANY_ROWS, POSTGRESQL
+from tests.marks import MARK, SECRET
 from xtrace.integrations import _sql
 
 TABLE = "create temporary table t (a int primary key, b varchar(100))"

@@ -8,8 +8,8 @@ import warnings
 import pytest
 
 import xtrace
-from tests.documents import SECRET
 from tests.integrations.sql.drivers import DRIVERS, MARIADB, PROCEDURES
+from tests.marks import SECRET
 from xtrace.integrations import _sql
 
 

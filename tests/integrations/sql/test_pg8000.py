@@ -10,7 +10,7 @@ import pg8000.native
 import pytest
 
 import xtrace
-from tests.documents import SECRET
+from tests.marks import SECRET
 
 pytestmark = pytest.mark.library("pg8000", "sync")
 

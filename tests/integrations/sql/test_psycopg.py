@@ -14,8 +14,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 import xtrace
-from tests.documents import SECRET
 from tests.helpers import eventually
+from tests.marks import SECRET
 from xtrace.integrations import _sql
 
 pytestmark = pytest.mark.library("psycopg", "sync", "async")

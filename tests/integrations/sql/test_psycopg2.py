@@ -15,8 +15,8 @@ from psycopg2 import connect as connect_from_before
 from psycopg2 import sql
 
 import xtrace
-from tests.documents import SECRET
 from tests.helpers import eventually
+from tests.marks import SECRET
 
 pytestmark = pytest.mark.library("psycopg2-binary", "sync")
 

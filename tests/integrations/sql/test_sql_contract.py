@@ -13,8 +13,8 @@ from importlib.metadata import version as installed
 import pytest
 
 import xtrace
-from tests.documents import MARK, SECRET
 from tests.integrations.sql.drivers import DRIVERS, MANY_ROWS, MARIADB, POSTGRESQL, SQLITE
+from tests.marks import MARK, SECRET
 from xtrace.integrations import _sql
 
 

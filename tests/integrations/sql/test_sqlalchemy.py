@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session, declarative_base
 from sqlalchemy.pool import NullPool, QueuePool
 
 import xtrace
-from tests.documents import SECRET
 from tests.helpers import eventually
+from tests.marks import SECRET
 from xtrace.integrations import _sql
 
 pytestmark = pytest.mark.library("sqlalchemy", "sync", "async")

@@ -15,7 +15,7 @@ from pymemcache.client.retrying import RetryingClient
 from pymemcache.exceptions import MemcacheIllegalInputError, MemcacheUnknownCommandError
 
 import xtrace
-from tests.documents import SECRET
+from tests.marks import SECRET
 from xtrace.integrations.pymemcache import _store
 
 pytestmark = pytest.mark.library("pymemcache", "sync")

@@ -14,9 +14,9 @@ import pytest
 from pymongo import monitoring
 
 import xtrace
-from tests.documents import SECRET
 from tests.integrations.stores import mongodb
 from tests.integrations.stores.conftest import result
+from tests.marks import SECRET
 from xtrace.integrations.pymongo import _store
 
 # A monitor that still looks for a server when its client is closed drops its socket.

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xtrace
-from tests.documents import SECRET
 from tests.integrations.stores.conftest import result
+from tests.marks import SECRET
 from xtrace.integrations import redis as integration
 
 

@@ -10,8 +10,8 @@ import redis.asyncio
 
 import xtrace
 from tests import servers
-from tests.documents import SECRET
 from tests.integrations.stores.conftest import result
+from tests.marks import SECRET
 
 
 @pytest.fixture(autouse=True)

@@ -14,9 +14,9 @@ import opensearchpy.helpers
 import pytest
 
 import xtrace
-from tests.documents import SECRET
 from tests.integrations.stores import search
 from tests.integrations.stores.conftest import result
+from tests.marks import SECRET
 from xtrace.integrations._search import _masked
 
 ALL = ["elasticsearch", "opensearch", "urllib3", "aiohttp", "requests", "http_client"]

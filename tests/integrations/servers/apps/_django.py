@@ -6,7 +6,7 @@ import logging
 
 from django.conf import settings
 
-from tests.documents import SECRET
+from tests.marks import SECRET
 
 if not settings.configured:
     settings.configure(
