@@ -69,10 +69,14 @@ def _tree(
     subsegments = below.get(entity)
     if subsegments is None:
         return text
-    if len(subsegments) > 1:
+    if len(subsegments) == 1:
+        inside = _tree(subsegments[0], texts, below)
+    else:
         subsegments.sort(key=_start_time)
-    inside = [_tree(each, texts, below) if each in below else texts[each] for each in subsegments]
-    return f'{text},"subsegments":[{"},".join(inside)}}}]'
+        inside = "},".join(
+            [_tree(each, texts, below) if each in below else texts[each] for each in subsegments]
+        )
+    return f'{text},"subsegments":[{inside}}}]'
 
 
 def _count(entity: Entity, below: dict[Entity | None, list[Entity]]) -> int:

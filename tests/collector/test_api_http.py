@@ -10,6 +10,7 @@ import socket
 import statistics
 import time
 from contextlib import contextmanager
+from threading import Event
 
 import pytest
 
@@ -305,10 +306,16 @@ def test_an_answer_that_nobody_reads_is_given_up(monkeypatch):
     monkeypatch.setattr(serving, "MAX_CONNECTIONS", 2)
     size = 30_000_000
     request = b"POST /GetSamplingRules HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    with serve(lambda *_: "x" * size) as address:
+    asked = Event()
+
+    def answer(*_):
+        asked.set()
+        return "x" * size
+
+    with serve(answer) as address:
         with socket.create_connection(address, DEADLINE_SECONDS) as client:
             client.sendall(request)
-            eventually(lambda: has_no_room(address))
+            assert asked.wait(DEADLINE_SECONDS)
             eventually(lambda: not has_no_room(address))
             assert received_from(client) < size
         with socket.create_connection(address, DEADLINE_SECONDS) as client:
