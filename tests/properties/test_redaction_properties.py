@@ -53,11 +53,17 @@ def after(before, write):
     return lambda text: before + write(text)
 
 
+def closed(write):
+    """A string with a comma: one that follows on the next line would go on with its escapes."""
+    return lambda text: write(text) + ","
+
+
 ALL = [comment, line_comment("--"), quoted("'"), after("N", quoted("'")), after("x", quoted("'"))]
 POSTGRESQL = [
     *ALL,
     *(nested, dollar_quoted(""), dollar_quoted("tag")),
-    *(after("E", escaped("'")), after("e", escaped("'")), after("U&", quoted("'"))),
+    *(closed(after(each, escaped("'"))) for each in "Ee"),
+    after("U&", quoted("'")),
 ]
 SECRETS = {
     "standard": POSTGRESQL,
