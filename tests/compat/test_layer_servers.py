@@ -158,8 +158,8 @@ def serving(folder, app, by_gunicorn, daemon):
 @pytest.mark.parametrize(
     ("app", "by_gunicorn"),
     [
-        pytest.param(FLASK, True, marks=pytest.mark.library("flask", "sync"), id="flask"),
-        pytest.param(DJANGO, True, marks=pytest.mark.library("django", "sync"), id="django"),
+        pytest.param(FLASK, True, marks=pytest.mark.library("Flask", "sync"), id="flask"),
+        pytest.param(DJANGO, True, marks=pytest.mark.library("Django", "sync"), id="django"),
         pytest.param(AIOHTTP, False, marks=pytest.mark.library("aiohttp", "async"), id="aiohttp"),
     ],
 )

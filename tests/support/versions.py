@@ -48,6 +48,7 @@ ENVIRONMENTS = {
             "litestar==2.12.0",
             "pyramid==2.0",
             "Quart==0.19.0",
+            "setuptools==65.5.0",  # whose pkg_resources pyramid 2.0 imports
             "sniffio==1.3.1",  # which litestar of then imports and does not ask for
             "starlette==0.36.3",
             "Werkzeug==3.0.0",
