@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 FLUSH_SECONDS = 1.0
 """How long a flush waits, at most, for what isn't sent yet."""
 EXIT_SECONDS = 0.9
-"""The same for a program's exit, which ends within a second, whatever else it has to do."""
+"""The same for a program's exit, which has other last steps: together about a second."""
 
 AFTERMATH_SECONDS = 300.0
 """Work begun so long after the end of what is current is no longer part of it: a thread or task that

@@ -20,6 +20,7 @@ import httpx
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 sys.path.append(str(SHOP))
 
+# After the path: the shop is a folder of programs, no package.
 from goods import PRODUCT_IDS  # noqa: E402
 from launcher import Shop  # noqa: E402
 

@@ -106,9 +106,8 @@ def _served(recorder: Recorder, requests: int, rate: float) -> tuple[float, list
         times.append(time.perf_counter() - at)
         due += 1 / rate
         before = time.thread_time()
-        time.sleep(
-            max(0.0, due - time.perf_counter())
-        )  # requests come at a rate; nothing else does
+        # Requests come at a rate: there is no condition to wait for but the time.
+        time.sleep(max(0.0, due - time.perf_counter()))
         waking += time.thread_time() - before
     return (time.thread_time() - begun - waking) / requests, times
 

@@ -180,7 +180,10 @@ def test_a_first_load_takes_few_requests_and_asks_for_nothing_twice(console, pla
     place = place.format(console.one("ok"))
     page = console.page()
     asked = []
-    take = lambda request: asked.append(request.url)  # noqa: E731
+
+    def take(request):
+        asked.append(request.url)
+
     page.on("request", take)
     console.open(place)
     page.wait_for_load_state("load")

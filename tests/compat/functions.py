@@ -12,6 +12,7 @@ from xtrace.compat import aws_xray_sdk as layer
 
 layer.install()
 
+# After install(): before it there is no such package.
 from aws_xray_sdk.core import lambda_launcher, patch, xray_recorder  # noqa: E402
 from aws_xray_sdk.ext.util import inject_trace_header  # noqa: E402
 

@@ -11,7 +11,6 @@ from tests.helpers import entities_in, parents_in
 from tests.lambda_.runtime import Invocation, run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the runtime client is for Linux")
-pytest.importorskip("awslambdaric")
 
 HOWS = ("plain", "error", "leak", "async", "pool", "generator")
 

@@ -79,6 +79,7 @@ def test_rows_and_errors_are_pickled_and_copied(driver, connect, traces):
         cursor.execute("select 1, 'x'")
         rows = list(cursor.fetchall())
         assert pickle.loads(pickle.dumps(rows)) == copy.deepcopy(rows) == rows
+        # Each driver has a class of its own for it; which one, and what it says, is compared below.
         with pytest.raises(Exception) as raised:  # noqa: PT011
             cursor.execute("select * from nowhere")
         found = [type(raised.value), raised.value.args]
