@@ -182,3 +182,113 @@ assert sampler._thread is not None
 def test_uwsgi_tells_only_its_hook_and_no_thread_runs_before(decorated):
     code = UWSGI.format(decorated=decorated)
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=ROOT)
+
+
+SLOW_MODULE = """
+import sys
+import threading
+
+held = sys.modules["__main__"].held
+held.begun.set()
+held.go_on.wait(10)
+whole = True
+"""
+
+FORKS_BESIDE_AN_IMPORT = """
+import os
+import threading
+from types import SimpleNamespace
+
+from xtrace import forks
+
+held = SimpleNamespace(begun=threading.Event(), go_on=threading.Event())
+thread = forks.thread("xtrace-test", lambda: None, needs=["slow_module"])
+thread.start()
+held.begun.wait(10)
+threading.Timer(0.2, held.go_on.set).start()
+pid = os.fork()
+if pid == 0:
+    import slow_module
+
+    os._exit(0 if getattr(slow_module, "whole", False) else 1)
+assert os.waitpid(pid, 0)[1] == 0, "the child has half a module"
+thread.join()
+"""
+
+
+def run(program, *arguments, **environ):
+    """Run a program in a process of its own; gives what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_fork_waits_until_a_thread_of_ours_has_imported_what_it_needs(tmp_path):
+    (tmp_path / "slow_module.py").write_text(SLOW_MODULE)
+    run(FORKS_BESIDE_AN_IMPORT, PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+
+
+IMPORTS_OF_THREADS = """
+import sys
+import threading
+
+import xtrace
+from xtrace import forks
+
+seen = set()
+
+def hook(event, arguments):
+    name = threading.current_thread().name
+    if event == "import" and name.startswith("xtrace") and not forks._importing._is_owned():
+        seen.add((name, arguments[0]))
+
+sys.addaudithook(hook)
+began = set()
+start = threading.Thread.start
+
+def started(thread):
+    began.add(thread)
+    start(thread)
+
+threading.Thread.start = started
+xtrace.configure(service="test", **eval(sys.argv[1]))
+with xtrace.in_segment("a"):
+    pass
+xtrace.flush(2)
+ours = [each for each in began if each.name.startswith("xtrace")]
+assert ours, began
+for each in ours:
+    if each.name != "xtrace-sampling":  # it never ends
+        each.join(2)
+print(sorted(seen))
+"""
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"daemon_address": "nowhere.invalid:2000"},
+        {"sampler": "central", "daemon_address": "127.0.0.1:9"},
+        {"emitter": "otlp+http://127.0.0.1:9"},
+        {"emitter": "otlp+https://nowhere.invalid"},
+        {"emitter": "xray://us-east-1", "sampling": False},
+        {"plugins": ["EC2Plugin", "ECSPlugin"]},
+    ],
+    ids=str,
+)
+def test_threads_of_ours_import_only_where_no_fork_can_be_in_the_middle(settings):
+    said = run(
+        IMPORTS_OF_THREADS,
+        repr(settings),
+        AWS_ACCESS_KEY_ID="a",
+        AWS_SECRET_ACCESS_KEY="b",
+        AWS_EC2_METADATA_SERVICE_ENDPOINT="http://127.0.0.1:9",
+        ECS_CONTAINER_METADATA_URI_V4="http://127.0.0.1:9",
+    )
+    assert said == "[]\n"

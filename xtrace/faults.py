@@ -77,8 +77,8 @@ def log(level: str, message: str, key: str) -> None:
 
 
 def _log(level: str, message: str, error: BaseException | None, left_out: int) -> None:
-    import logging  # here, because it costs more than the rest of `import xtrace`
-
+    # Here, because it costs more than the rest of `import xtrace`.
+    logging = forks.load("logging")
     if left_out:
         message = f"{message} (and {left_out} more like it in the last minute)"
     if error is not None:

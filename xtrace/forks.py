@@ -1,17 +1,30 @@
-"""What has to be done in a forked child before anything else of xtrace runs there."""
+"""Programs that fork: what has to be done in a child before anything else of xtrace runs there, and
+threads that a fork may happen beside.
+"""
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
+import threading
+from contextvars import Context
+from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 _in_child: list[Callable[[], None]] = []
 _is_uwsgi_master = False
+
+LONGEST_WAIT_SECONDS = 1.0
+"""How long a fork waits for an import of ours to end."""
+
+# Not threading's: gevent may have replaced it, and greenlets must not wait for each other here.
+_importing = _thread.RLock()
+_waited = False
 
 
 def in_child(function: Callable[[], None]) -> None:
@@ -29,6 +42,62 @@ def may_start_threads() -> bool:
     a child that was forked while one of our threads did would wait for it for ever.
     """
     return not _is_uwsgi_master
+
+
+def load(name: str) -> Any:
+    """Import a module that was left for later, on a thread beside which others may fork.
+
+    A child that is forked in the middle has half of the module for ever, and so has the
+    application: whoever imports it there waits, or is told that it doesn't exist. So a fork waits
+    for this.
+    """
+    if name not in sys.modules:
+        with _importing:
+            import_module(name)
+    return import_module(name)  # another thread may be in the middle
+
+
+def thread(
+    name: str, target: Callable[..., object], *arguments: Any, needs: Sequence[str] = ()
+) -> threading.Thread:
+    """A thread of ours, not started yet: a daemon in a context of its own, so that what it does is
+    nobody's subsegment.
+
+    needs: modules that it loads before anything else, so that none is imported later on, when it
+    may be in the middle of a fork. Those that aren't there are left out.
+    """
+
+    def run() -> None:
+        # The codec is what every look at a host name asks for, however the host is written.
+        for each in ("encodings.idna", *needs):
+            try:
+                load(each)
+            except Exception:  # whoever needs it says so, where that can be told
+                pass
+        target(*arguments)
+
+    return threading.Thread(target=Context().run, args=(run,), name=name, daemon=True)
+
+
+def _before() -> None:
+    global _waited
+    _waited = _importing.acquire(timeout=LONGEST_WAIT_SECONDS)
+
+
+def _after_in_parent() -> None:
+    if _waited:
+        _importing.release()
+
+
+def _after_in_child() -> None:
+    global _importing
+    _importing = _thread.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child
+    )
 
 
 def _run() -> None:

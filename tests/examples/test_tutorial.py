@@ -21,7 +21,8 @@ from tests.examples.conftest import SHOP
 ROOT = SHOP.parents[1]
 PAGES = sorted((ROOT / "docs" / "tutorial").glob("[0-9]*.md"))
 BLOCK = re.compile(r"(<!-- runs -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SECONDS = 60
+SECONDS = 120
+"""An alarm knows of a node when its first whole minute is over, and settled."""
 
 
 def alike(text):

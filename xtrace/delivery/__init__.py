@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         """Of one call to deliver()."""
         gives_way: bool
         """Whether other threads may run again and again while a request is prepared."""
+        needs: Sequence[str]
+        """Modules that deliver() imports."""
 
         def deliver(self, parcels: Sequence[Parcel], deadline: float, final: bool) -> Outcome:
             """Send documents; wait until the deadline (of the monotonic clock) at most.

@@ -114,6 +114,10 @@ def proxy_of(proxy: str) -> HttpProxy:
         raise ValueError(f"its proxy {host!r} {error}") from None
 
 
+NEEDS = ("urllib.request", "email.utils")
+"""Modules that requests import, beyond those that come with this one."""
+
+
 def proxy_for(place: Place) -> str | None:
     """The proxy that the environment names for a host (HTTPS_PROXY, NO_PROXY and so on)."""
     from urllib.request import getproxies, proxy_bypass
@@ -275,7 +279,7 @@ class _Lookup:
         self.of = host, port
         self._found: Sequence[Address] = ()
         self._failed: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="xtrace-resolver", daemon=True)
+        self._thread = forks.thread("xtrace-resolver", self._run)
         self._thread.start()
 
     def _run(self) -> None:

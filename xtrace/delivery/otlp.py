@@ -20,7 +20,7 @@ from .._version import __version__
 from ..otlp import encoding
 from ..otlp.mapping import Refused, service_of, spans_of
 from . import CLIENT_ERROR, SERVER_ERROR, Outcome, Parcel, retry
-from .http import Client, Unreachable, place_of
+from .http import NEEDS, Client, Unreachable, place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -232,6 +232,7 @@ class OtlpBackend:
         self._encoding = _ENCODINGS[options.protocol]
         self._signer = signer
         self.gives_way = gives_way
+        self.needs: Sequence[str] = NEEDS
         place = place_of(url)
         self._path = place.path
         self._client = Client(place._replace(path=""), proxy, _context(place.scheme, options))

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from .. import ids
 from .._version import __version__
 from . import CLIENT_ERROR, OTHER, SERVER_ERROR, Outcome, Parcel, retry
-from .http import Client, Unreachable, place_of
+from .http import NEEDS, Client, Unreachable, place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -233,6 +233,13 @@ class XRayBackend:
     max_documents = MAX_DOCUMENTS
     max_bytes = 2 * 1024 * 1024
     gives_way = False  # its requests are made at one go
+    needs: Sequence[str] = (
+        *NEEDS,
+        "botocore.session",
+        "botocore.auth",
+        "botocore.awsrequest",
+        "botocore.credentials",
+    )
 
     def __init__(self, api: XRayApi) -> None:
         self.url = api.url

@@ -11,7 +11,7 @@ import os
 import socket
 import time
 from collections import deque
-from threading import Lock, Thread
+from threading import Lock
 
 from .. import forks
 from ..daemon import endpoint, endpoint_text
@@ -21,6 +21,7 @@ from . import MAX_DATAGRAM_BYTES, Emitter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import threading
     from typing import Any
 
     from ..model import Entity
@@ -71,7 +72,7 @@ class UdpEmitter(Emitter):
         self._address: tuple[int, Any] | None = _literal(*self.endpoint)
         self._is_name = self._address is None
         self._next_lookup = 0.0
-        self._lookup: Thread | None = None
+        self._lookup: threading.Thread | None = None
         self._waiting: deque[Packed] = deque()
         self._waiting_bytes = 0
 
@@ -193,7 +194,7 @@ class UdpEmitter(Emitter):
             if now < self._next_lookup or (self._lookup is not None and self._lookup.is_alive()):
                 return
             self._next_lookup = now + SECONDS_BETWEEN_LOOKUPS
-            lookup = Thread(target=self._resolve, name="xtrace-resolver", daemon=True)
+            lookup = forks.thread("xtrace-resolver", self._resolve)
         # Not under the lock: where threads are gevent's, start() lets others go first.
         try:
             lookup.start()

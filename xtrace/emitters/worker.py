@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from contextvars import Context
 from typing import NamedTuple
 
 from .. import forks
@@ -188,10 +187,7 @@ class Worker:
         with self._changed:
             if self._thread is not None or self._stopping:
                 return
-            # In a context of its own: what it does is nobody's subsegment.
-            thread = threading.Thread(
-                target=Context().run, args=(self._run,), name="xtrace-emitter", daemon=True
-            )
+            thread = forks.thread("xtrace-emitter", self._run, needs=self._backend.needs)
             self._thread = thread
         # Not under the lock: where threads are gevent's, start() lets others go first.
         try:

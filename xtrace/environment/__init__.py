@@ -10,9 +10,8 @@ On Lambda nothing is looked for: the segment that would say it is Lambda's own.
 from __future__ import annotations
 
 from importlib import import_module
-from threading import Thread
 
-from .. import faults
+from .. import faults, forks
 from ..errors import ConfigurationError
 from . import lambda_
 
@@ -87,7 +86,7 @@ def detect(modules: list[str], found: Callable[[dict[str, Any], str | None], Non
                         places[module] = _answers[module, question] = place
                         tell()
 
-        Thread(target=ask, name="xtrace-environment", daemon=True).start()
+        forks.thread("xtrace-environment", ask, needs=[f"{__name__}._fetch"]).start()
 
 
 _answers: dict[tuple[str, Callable[[], Place | None] | None], Place] = {}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,15 +26,10 @@ def fetch(
 
     Without proxies: these addresses are the machine's own. ca_file: whom to trust for https.
     """
-    from http.client import HTTPConnection, HTTPException, HTTPSConnection
-    from urllib.parse import urlsplit
-
     deadline = time.monotonic() + CAP_SECONDS
     parts = urlsplit(url)
     connection: HTTPConnection
     if parts.scheme == "https":
-        import ssl
-
         trust = ssl.create_default_context(cafile=ca_file or None)
         connection = HTTPSConnection(parts.netloc, timeout=CAP_SECONDS, context=trust)
     else:

@@ -6,14 +6,15 @@ import functools
 import os
 import sys
 import time
-from threading import Condition, Thread, get_ident
+from threading import Condition, get_ident
 
-from .. import faults
+from .. import faults, forks
 from ..decorator import is_coroutine_function
 from . import lambda_
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
     from typing import Any
 
@@ -120,7 +121,7 @@ class _Watch:
         self._guard: _Guard | None = None
         self._due = 0.0
         self._wakes = 0.0  # when the thread looks again; infinite if it waits to be told
-        self._thread: Thread | None = None
+        self._thread: threading.Thread | None = None
 
     def arm(self, guard: _Guard, seconds: float) -> None:
         """Have a guard strike after so long. While another is armed, that one does."""
@@ -130,7 +131,7 @@ class _Watch:
             self._guard = guard
             self._due = time.monotonic() + seconds
             if self._thread is None:
-                self._thread = Thread(target=self._run, name="xtrace-lambda", daemon=True)
+                self._thread = forks.thread("xtrace-lambda", self._run)
                 self._thread.start()
             elif self._due < self._wakes:
                 self._condition.notify()

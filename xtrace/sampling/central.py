@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import threading
-from contextvars import Context
 from weakref import WeakSet, ref
 
 from .. import daemon, faults, forks, ids
@@ -154,16 +153,12 @@ class CentralSampler:
         try:
             if self._thread is None:
                 self._use(self.rules)  # before the thread, which has newer ones
-                # In a context of its own: what it does is nobody's subsegment.
                 # Made here and named in full: if gevent has replaced what waits since the import,
                 # or since the fork, one from before would make everybody wait.
                 wake = threading.Lock()
                 wake.acquire()  # until the thread has something to do before it is due
                 self._wake = wake
-                arguments = (_poll_on, ref(self), wake)
-                thread = threading.Thread(
-                    target=Context().run, args=arguments, name="xtrace-sampling", daemon=True
-                )
+                thread = forks.thread("xtrace-sampling", _poll_on, ref(self), wake)
                 thread.start()
                 self._thread = thread
         except RuntimeError as error:  # no more threads, or the program is ending

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import time
 from random import Random
-from threading import Event, Thread
+from threading import Event
 
-from xtrace import faults
+from xtrace import faults, forks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,12 +33,7 @@ class RulePoller:
 
     def start(self) -> None:
         """Start the thread."""
-        Thread(
-            target=contextvars.Context().run,
-            args=(self._worker,),
-            name="xtrace-sampling-rules",
-            daemon=True,
-        ).start()
+        forks.thread("xtrace-sampling-rules", self._worker).start()
 
     def _worker(self) -> None:
         while True:

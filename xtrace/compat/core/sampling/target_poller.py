@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextvars
 import logging
 from random import Random
-from threading import Event, Thread
+from threading import Event
+
+from xtrace import forks
 
 from .rule_poller import complain
 
@@ -35,12 +36,7 @@ class TargetPoller:
 
     def start(self) -> None:
         """Start the thread."""
-        Thread(
-            target=contextvars.Context().run,
-            args=(self._worker,),
-            name="xtrace-sampling-targets",
-            daemon=True,
-        ).start()
+        forks.thread("xtrace-sampling-targets", self._worker).start()
 
     def _worker(self) -> None:
         never = Event()
