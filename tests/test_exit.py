@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.delivery.backend import backend, dripping, silent
+from tests.helpers import free_port
+
 ROOT = Path(__file__).parents[1]
 EXIT_SECONDS = 1.0
 
@@ -100,6 +103,47 @@ print(stats)
     assert done.returncode == 0, done.stderr
     assert len(done.stderr.splitlines()) <= 1
     assert "sent 200" not in done.stdout
+
+
+ENDING = """
+import atexit, sys, time
+began = []
+atexit.register(lambda: print(time.monotonic() - began[0]))
+import xtrace
+xtrace.configure(service="test", sampling=False, emitter=sys.argv[1:])
+for number in range(100):
+    with xtrace.in_segment():
+        pass
+xtrace.begin_segment("still open")
+began.append(time.monotonic())
+"""
+
+
+@pytest.mark.parametrize("scheme", ["otlp+http", "xray"])
+def test_dead_backends_of_every_kind_share_one_wait_at_the_exit(scheme):
+    with backend(silent) as hole, backend(dripping(1.0)) as slow:
+        places = [f"127.0.0.1:{port}" for port in (hole.port, slow.port, free_port())]
+        # Each kind of them alone, and all together, of which none may wait for its turn.
+        programs = [[place] for place in places] + [places * 3]
+        running = []
+        for these in programs if scheme == "otlp+http" else programs[:3]:
+            urls = [f"{scheme}://{'eu-west-1' if scheme == 'xray' else each}" for each in these]
+            environment = {
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "AWS_ENDPOINT_URL_XRAY": f"http://{these[0]}",
+                "AWS_ACCESS_KEY_ID": "a",
+                "AWS_SECRET_ACCESS_KEY": "b",
+            }
+            program = [sys.executable, "-c", ENDING, *urls]
+            running.append(
+                subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=environment)
+            )
+        for process in running:
+            said, _ = process.communicate(timeout=60)
+            assert process.returncode == 0
+            # Less than a second is the aim (tests/bench_backends); six waits after each other are 4.
+            assert float(said) < 3.0
 
 
 def test_an_exception_ends_the_program_as_it_would_without_us():

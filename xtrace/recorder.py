@@ -42,8 +42,10 @@ if TYPE_CHECKING:
 
 FLUSH_SECONDS = 1.0
 """How long a flush waits, at most, for what isn't sent yet."""
-EXIT_SECONDS = 0.9
-"""The same for a program's exit, which has other last steps: together about a second."""
+EXIT_SECONDS = 0.7
+"""The same for a program's exit, all of which is to take a second at most: a line about what is lost
+may be logged, and then the interpreter takes itself apart, which with botocore loaded takes a tenth
+of a second, and more on a busy machine."""
 
 AFTERMATH_SECONDS = 300.0
 """Work begun so long after the end of what is current is no longer part of it: a thread or task that
@@ -742,7 +744,7 @@ class Recorder:
             before, self._emitters = self._emitters or [], emitters
             gone = [emitter for emitter in before if emitter not in emitters]
             self._former_emitters.extend(gone)
-        self._each(gone, "finish", FLUSH_SECONDS)
+        self._each(gone, "finish", time.monotonic() + FLUSH_SECONDS)
 
     # -- life cycle ---------------------------------------------------------------------------
 
@@ -751,13 +753,13 @@ class Recorder:
 
         Subsegments whose segment has ended and that are still open go out as in progress.
         """
+        deadline = time.monotonic() + timeout_seconds
         self._send_open(segment_too=False)
-        self._each(self._emitters or (), "flush", timeout_seconds)
+        self._each(self._emitters or (), "flush", deadline)
 
     @staticmethod
-    def _each(emitters: Sequence[Emitter], end: str, timeout_seconds: float) -> None:
-        """Flush or finish emitters, all of them together in this time."""
-        deadline = time.monotonic() + timeout_seconds
+    def _each(emitters: Sequence[Emitter], end: str, deadline: float) -> None:
+        """Flush or finish emitters, all of them together until then."""
         for emitter in emitters:
             with faults.absorb("emitter"):
                 emitter.wake()
@@ -798,9 +800,10 @@ class Recorder:
             faults.report("configuration", "Ignored", self._bad_environment)
 
     def _at_exit(self) -> None:
+        deadline = time.monotonic() + EXIT_SECONDS
         with faults.absorb("exit"):
             self._send_open(segment_too=True)
-            self._each(self._emitters or (), "finish", EXIT_SECONDS)
+            self._each(self._emitters or (), "finish", deadline)
 
     def after_fork(self) -> None:
         """Called in a forked child: what was open stays the parent's to send."""

@@ -3,7 +3,7 @@
   thread        CPU time of the thread that serves, and its p50 and p99; backends alive and dead
   instructions  the same as a count of instructions, steady on a busy machine; needs valgrind
   memory        of a process that records for a dead backend
-  exits         how much longer a program takes to end
+  exits         how long a program takes from its last line until it has gone
   forward       a collector with a database forwards: --rate a second for --seconds
   outage        the same, with the backend down for --outage seconds in between
   daemon        `xtrace daemon`: CPU and memory

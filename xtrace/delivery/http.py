@@ -114,8 +114,9 @@ def proxy_of(proxy: str) -> HttpProxy:
         raise ValueError(f"its proxy {host!r} {error}") from None
 
 
-NEEDS = ("urllib.request", "email.utils")
-"""Modules that requests import, beyond those that come with this one."""
+NEEDS = ("urllib.request", "email.utils", "logging")
+"""Modules that requests import, beyond those that come with this one, and what says that one failed: a
+program that ends has no time to load it."""
 
 
 def proxy_for(place: Place) -> str | None:
