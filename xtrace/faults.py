@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from threading import Lock
+from threading import RLock
 
 from . import forks
 
@@ -27,13 +27,13 @@ strict = False
 counts: dict[str, int] = {}
 """How often each kind of fault occurred in this process."""
 
-_lock = Lock()
+_lock = RLock()
 _quiet_until: dict[str, tuple[float, int]] = {}
 
 
 def _after_fork_in_child() -> None:
     global _lock
-    _lock = Lock()  # a thread that is gone may have held it
+    _lock = RLock()  # a thread that is gone may have held it
 
 
 forks.in_child(_after_fork_in_child)

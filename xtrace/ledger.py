@@ -6,7 +6,7 @@ ledger of its own; `xtrace.stats()` shows them and their sum.
 
 from __future__ import annotations
 
-from threading import Lock
+from threading import RLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Ledger:
     )
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()
         # Sends that aren't added up yet. Appending is atomic and costs a tenth of taking the lock.
         self._sends: list[tuple[int, int, int]] = []
         self.recorded = 0

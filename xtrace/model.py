@@ -11,7 +11,7 @@ The fields of an entity stand in one plain dict under the names of the segment d
 
 from __future__ import annotations
 
-from threading import Lock
+from threading import RLock
 
 from . import cause, faults, forks, ids, values
 from .values import LARGEST_INTEGER, SMALLEST_INTEGER
@@ -104,12 +104,12 @@ LATEST = 253_402_300_800.0
 
 _WEIGHING = WEIGHED_EACH - 1
 
-_making = Lock()
+_making = RLock()
 
 
 def _after_fork_in_child() -> None:
     global _making
-    _making = Lock()  # a thread that is gone may have held it
+    _making = RLock()  # a thread that is gone may have held it
 
 
 forks.in_child(_after_fork_in_child)
@@ -358,10 +358,11 @@ class Entity:
         """The other fields of the document, by name. Most entities have none, so it is made late."""
         more = self._more
         if more is None:
+            made: dict[str, Any] = {}  # out here, because it may run finalizers
             with _making:
                 more = self._more
                 if more is None:
-                    more = self._more = {}
+                    more = self._more = made
         return more
 
     def _dict(self, field: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import re
 import time
 from functools import partial
 from itertools import islice
-from threading import Lock
+from threading import RLock
 from weakref import WeakSet
 
 from . import faults, forks, ids, ledger, model, settings
@@ -170,7 +170,7 @@ class Recorder:
         self._former_emitters: list[Emitter] = []
         self._fallback_sampler: LocalSampler | None = None
         self.in_use = False
-        self._lock = Lock()
+        self._lock = RLock()
         self._forgotten: WeakSet[Entity] = WeakSet()
         self._late = 0
         self._repaired: dict[str, int] = {}
@@ -807,7 +807,7 @@ class Recorder:
 
     def after_fork(self) -> None:
         """Called in a forked child: what was open stays the parent's to send."""
-        self._lock = Lock()
+        self._lock = RLock()
         for entity in list(self.open):
             entity._stop = INHERITED
             entity.segment._ended.clear()

@@ -716,7 +716,7 @@ def test_the_thread_starts_at_the_first_decision(daemon):
     before = set(threads())
     sampler = CentralSampler(NEVER, daemon.address)
     assert set(threads()) == before
-    assert decisions(sampler) == [False]
+    assert decisions(sampler) in ([False], ["Default"])  # the daemon may be faster
     (thread,) = set(threads()) - before
     assert thread.daemon
     eventually(lambda: decisions(sampler) == ["Default"])

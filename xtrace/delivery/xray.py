@@ -119,7 +119,7 @@ class Signer:
         """Find credentials anew: those of the parent may be locked by a thread of it."""
         self._credentials: Any = None
         # Named in full: gevent may have replaced it since the import.
-        self._finding = threading.Lock()
+        self._finding = threading.RLock()
 
     def sign(
         self, url: str, headers: Mapping[str, str], body: bytes, method: str = "POST"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from threading import Lock
+from threading import RLock
 
 from ..errors import InvalidAddress
 from ..faults import report
@@ -30,7 +30,7 @@ class FileEmitter(Emitter):
         self.path = url.partition(":")[2].removeprefix("//")
         if not self.path:
             raise InvalidAddress(f"emitter is {url!r}. Name a file, as in file:traces.jsonl.")
-        self._lock = Lock()
+        self._lock = RLock()
         self._descriptor = -1
         self._is_cut_off = False  # the last line was written in part
 
@@ -72,7 +72,7 @@ class FileEmitter(Emitter):
     def after_fork(self) -> None:
         """The file stays open: appending from several processes is fine."""
         super().after_fork()
-        self._lock = Lock()
+        self._lock = RLock()
 
 
 class ConsoleEmitter(Emitter):

@@ -11,7 +11,7 @@ import os
 import socket
 import time
 from collections import deque
-from threading import Lock
+from threading import RLock
 
 from .. import forks
 from ..daemon import endpoint, endpoint_text
@@ -62,7 +62,7 @@ class UdpEmitter(Emitter):
     def __init__(self, url: str, max_bytes: int = MAX_DATAGRAM_BYTES) -> None:
         super().__init__(url, max_bytes)
         self.endpoint = endpoint(url.partition(":")[2].rstrip("/"), url, "emitter")
-        self._lock = Lock()
+        self._lock = RLock()
         self._begin()
 
     def _begin(self) -> None:
@@ -286,7 +286,7 @@ class UdpEmitter(Emitter):
     def after_fork(self) -> None:
         """Forget the parent's socket, thread and waiting documents."""
         super().after_fork()
-        self._lock = Lock()
+        self._lock = RLock()
         self._disconnect()  # closes the child's copy of the descriptor
         self._begin()
 

@@ -129,7 +129,7 @@ class Worker:
     def _begin(self) -> None:
         # Named in full: if gevent has replaced what waits since the import, one from before would
         # make everybody wait.
-        self._changed = threading.Condition(threading.Lock())
+        self._changed = threading.Condition(threading.RLock())
         self._delivering = threading.Lock()
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
@@ -236,37 +236,44 @@ class Worker:
 
     def _deliver(self, deadline: float) -> None:
         """Deliver a batch, or what is asked for in a hurry, once. By one thread at a time."""
-        with self._delivering:
-            batch: list[_Waiting] = []
-            in_a_hurry = self._hurry
-            epoch = self._epoch
+        # Who waits here may have come in between on the thread that delivers: a signal's handler.
+        if self._delivering.acquire(timeout=max(0.0, deadline - time.monotonic())):
             try:
-                with self._changed:
-                    self._is_busy = True
-                    final, self._final = self._final, False
-                    batch = self._take()
-                    self._in_flight = sum(each.parcel.entities for each in batch)
-                    # To give way is good for requests, and bad for the queue of a process that is
-                    # never idle: it would hardly be emptied.
-                    most = self._max_waiting_bytes * _SHARE_TO_GIVE_WAY
-                    self._backend.gives_way = self._waiting_bytes < most
-                if batch or final:
-                    parcels = [each.parcel for each in batch]
-                    outcome = self._backend.deliver(parcels, deadline, final)
-                    self._account(batch, outcome, epoch)
-            except Exception as error:  # a fault of ours: go on with the next
-                self._ledger.drop("emitter failed", sum(each.parcel.entities for each in batch))
-                self._not_before = time.monotonic() + self._backoff.failed()
-                report("emitter", f"{self.url} failed; {len(batch)} documents dropped", error, "?")
+                self._deliver_batch(deadline)
             finally:
-                with self._changed:
-                    self._is_busy = False
-                    self._in_flight = 0
-                    # In a hurry, each is tried once: a backend that is down gets no second try.
-                    if not self._waiting or (in_a_hurry and time.monotonic() < self._not_before):
-                        self._hurry = False
-                    self._first_at = time.monotonic()
-                    self._changed.notify_all()
+                self._delivering.release()
+
+    def _deliver_batch(self, deadline: float) -> None:
+        batch: list[_Waiting] = []
+        in_a_hurry = self._hurry
+        epoch = self._epoch
+        try:
+            with self._changed:
+                self._is_busy = True
+                final, self._final = self._final, False
+                batch = self._take()
+                self._in_flight = sum(each.parcel.entities for each in batch)
+                # To give way is good for requests, and bad for the queue of a process that is
+                # never idle: it would hardly be emptied.
+                most = self._max_waiting_bytes * _SHARE_TO_GIVE_WAY
+                self._backend.gives_way = self._waiting_bytes < most
+            if batch or final:
+                parcels = [each.parcel for each in batch]
+                outcome = self._backend.deliver(parcels, deadline, final)
+                self._account(batch, outcome, epoch)
+        except Exception as error:  # a fault of ours: go on with the next
+            self._ledger.drop("emitter failed", sum(each.parcel.entities for each in batch))
+            self._not_before = time.monotonic() + self._backoff.failed()
+            report("emitter", f"{self.url} failed; {len(batch)} documents dropped", error, "?")
+        finally:
+            with self._changed:
+                self._is_busy = False
+                self._in_flight = 0
+                # In a hurry, each is tried once: a backend that is down gets no second try.
+                if not self._waiting or (in_a_hurry and time.monotonic() < self._not_before):
+                    self._hurry = False
+                self._first_at = time.monotonic()
+                self._changed.notify_all()
 
     def _take(self) -> list[_Waiting]:
         """The oldest, as many as one delivery takes; one if the backend is only probed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Lock
+from threading import RLock
 from weakref import WeakSet
 
 from .. import forks, ids
@@ -27,7 +27,7 @@ class Reservoir:
         self.spent_in = NEVER
         self._second = NEVER
         self._taken = 0
-        self._lock = Lock()
+        self._lock = RLock()
         _reservoirs.add(self)
 
     def take(self) -> bool:
@@ -49,7 +49,7 @@ class Reservoir:
 
     def after_fork(self) -> None:
         """A thread that is gone may have held the lock."""
-        self._lock = Lock()
+        self._lock = RLock()
 
 
 class SharedReservoir(Reservoir):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from threading import Lock
+from threading import RLock
 
 TICKS_SECONDS = 10
 """Between two looks at what is to be reported."""
@@ -21,7 +21,7 @@ class Reservoir:
     """Lets through what the daemon has granted; without a grant, one request of each second."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()
         self._quota: int | None = None
         self._TTL: int | None = None
         self._this_sec = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from threading import Lock
+from threading import RLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class RuleCache:
     def __init__(self) -> None:
         self._last_updated: float | None = None
         self._rules: list[SamplingRule] = []
-        self._lock = Lock()
+        self._lock = RLock()
 
     def get_matched_rule(self, sampling_req: dict[str, Any] | None, now: float) -> Any:
         """The first rule that is for a request, or None: there is none, or they are too old."""

@@ -6,7 +6,7 @@ import logging
 import time
 from functools import cached_property
 from random import Random
-from threading import Lock
+from threading import RLock
 from weakref import WeakSet
 
 from xtrace import forks
@@ -40,7 +40,7 @@ class DefaultSampler:
         self._random = Random()
         self._started = False
         self._origin: str | None = None
-        self._lock = Lock()
+        self._lock = RLock()
         _samplers.add(self)
 
     @cached_property
@@ -120,7 +120,7 @@ _samplers: WeakSet[DefaultSampler] = WeakSet()
 def _after_fork_in_child() -> None:
     """The threads are the parent's."""
     for sampler in list(_samplers):
-        sampler._lock = Lock()
+        sampler._lock = RLock()
         sampler._started = False
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Lock
+from threading import RLock
 
 from ..utils.search_pattern import wildcard_match
 from .reservoir import Reservoir
@@ -37,7 +37,7 @@ class SamplingRule:
         self._service = service
         self._service_type = service_type
         self._reservoir = Reservoir()
-        self._lock = Lock()
+        self._lock = RLock()
         self._reset_statistics()
 
     def match(self, sampling_req: dict[str, Any] | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Lock
+from threading import RLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class DefaultStreaming:
 
     def __init__(self, streaming_threshold: int = 30) -> None:
         self._threshold = streaming_threshold
-        self._lock = Lock()
+        self._lock = RLock()
 
     def is_eligible(self, segment: Any) -> bool:
         """Whether a segment holds too many subsegments."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Lock
+from threading import RLock
 
 
 class AtomicCounter:
@@ -11,7 +11,7 @@ class AtomicCounter:
     def __init__(self, initial: int = 0) -> None:
         self.value = initial
         self._initial = initial
-        self._lock = Lock()
+        self._lock = RLock()
 
     def increment(self, num: int = 1) -> int:
         """Add."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from threading import Lock
+from threading import RLock
 
 
 class Reservoir:
     """Lets through so many requests of each second."""
 
     def __init__(self, traces_per_sec: int = 0) -> None:
-        self._lock = Lock()
+        self._lock = RLock()
         self.traces_per_sec = traces_per_sec
         self.used_this_sec = 0
         self.this_sec = int(time.time())
