@@ -539,6 +539,31 @@ def test_a_bad_environment_fails_no_import_but_configure(monkeypatch, caplog, le
         recorder.configure(service="x")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"AWS_XRAY_DAEMON_ADDRESS": "localhost"},
+        {"AWS_XRAY_DAEMON_ADDRESS": "localhost", "XTRACE_EMITTER": "nowhere:"},
+        {"AWS_XRAY_DAEMON_ADDRESS": "localhost", "XTRACE_SAMPLER": "central"},
+        {"XTRACE_EMITTER": "nowhere:"},
+        {"XTRACE_EMITTER": "udp:,,"},
+        {"XTRACE_MAX_DATAGRAM_BYTES": "much"},
+    ],
+    ids=lambda wrong: " ".join(map("=".join, wrong.items())),
+)
+def test_a_wrong_environment_never_reaches_a_program_that_configures_nothing(
+    wrong, monkeypatch, caplog, lenient_faults
+):
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    recorder = Recorder()
+    with recorder.in_segment("a", sampling=True):
+        pass
+    assert recorder.stats().recorded == 1
+    assert [emitter.url for emitter in recorder.emitters] == ["udp://127.0.0.1:2000"]
+    assert next(iter(wrong.values())) in caplog.text
+
+
 def test_the_environment_wins(monkeypatch):
     monkeypatch.setenv("AWS_XRAY_TRACING_NAME", "from outside")
     assert Recorder(service="from inside").service == "from outside"

@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 from . import faults, forks, ids, ledger, model, settings
 from .context import Context
-from .daemon import endpoint_text
+from .daemon import DaemonAddress, endpoint_text
 from .decorator import capture
 from .errors import ConfigurationError
 from .header import NAME, TRACEPARENT, TRACESTATE
@@ -730,11 +730,12 @@ class Recorder:
                 delivery[name] = setting.value(delivery[name])
             except ConfigurationError as error:
                 faults.report("configuration", "Ignored", error)
+                delivery[name] = setting.value(delivery[name], environment=False)
         with self._lock:
             if self._emitters is None:
                 try:
                     self._emitters = _emitters(delivery)
-                except ConfigurationError as error:
+                except Exception as error:  # the application serves already: not its fault to bear
                     faults.report("configuration", "Traces go to the local daemon", error)
                     self._emitters = _emitters({**delivery, "emitter": None})
             return self._emitters
@@ -929,7 +930,8 @@ def _to_the_daemon(target: object, given: object) -> object:
     """A URL without a host, "udp:" or "otlp+udp:", with the one where the daemon listens."""
     if not isinstance(target, str) or target.rstrip("/").lower() not in ("udp:", "otlp+udp:"):
         return target
-    address = settings.SETTINGS["daemon_address"].value(given)
+    known = isinstance(given, DaemonAddress)
+    address = given if known else settings.SETTINGS["daemon_address"].value(given)
     return f"{target.rstrip('/').lower()}//{endpoint_text(address.udp)}"
 
 
