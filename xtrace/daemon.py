@@ -72,6 +72,11 @@ def endpoint(text: str, value: str, source: str) -> Endpoint:
     else:
         host, colon, port = text.rpartition(":")
         good = colon and ":" not in host
+    if "://" in text:
+        raise InvalidAddress(
+            f"{source} is {value!r}, a URL. Write host:port alone, as in 127.0.0.1:2000 or "
+            "[::1]:2000."
+        )
     if not good or not host:
         raise InvalidAddress(
             f"{source} is {value!r}, without a host or a port. Write host:port, as in "

@@ -15,7 +15,7 @@ import pytest
 from tests.helpers import eventually, free_port
 from xtrace.cli import COMMANDS, main
 from xtrace.collector.ingest import Ingest
-from xtrace.collector.store import open_store, open_to_read
+from xtrace.collector.store import StoreError, open_store, open_to_read
 from xtrace.recorder import Recorder
 
 ROOT = Path(__file__).parents[2]
@@ -187,15 +187,65 @@ def test_doctor_is_content_where_a_daemon_listens(capsys, monkeypatch):
     assert "Nothing is wrong." in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "words", [[], ["nonsense"], ["--help"], *([c, "--help"] for c in COMMANDS)]
-)
+@pytest.mark.parametrize("words", [["--help"], *([c, "--help"] for c in COMMANDS)])
 def test_help_is_never_a_traceback(words, capsys):
     with pytest.raises(SystemExit) as done:
         main(words)
-    assert done.value.code == (0 if "--help" in words else 2)
-    captured = capsys.readouterr()
-    assert "usage: xtrace" in captured.out + captured.err
+    assert done.value.code == 0
+    assert "usage: xtrace" in capsys.readouterr().out
+
+
+def test_without_a_command_all_of_them_are_listed(capsys):
+    assert main([]) == 2
+    said = capsys.readouterr().err
+    assert all(f"    {command} " in said or f"    {command}\n" in said for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("collecter", "Did you mean `xtrace collector`?"), ("zzz", "Known: collector, ")],
+)
+def test_a_command_that_is_not_there_is_named(word, said, capsys):
+    assert main([word, "--db", "x"]) == 2
+    assert f"There is no command {word!r}. {said}" in capsys.readouterr().err
+
+
+def test_what_a_command_does_not_take_is_answered_with_its_usage(capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["show", "1", "--colour"])
+    assert done.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("usage: xtrace show")
+    assert "unknown: --colour" in said
+
+
+def test_a_terminal_without_utf_8_is_drawn_on_in_ascii(database):
+    done = subprocess.run(
+        [sys.executable, "-m", "xtrace", "show", "--last", "1", "--db", database],
+        capture_output=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "LC_ALL": "C",
+            "PYTHONUTF8": "0",
+            "PYTHONCOERCECLOCALE": "0",
+        },
+        check=True,
+    )
+    assert done.stderr == b""
+    rows = done.stdout.decode("ascii")
+    assert "####" in rows
+    assert "x fault" in rows
+
+
+@pytest.mark.parametrize("url", ["postgres://host/traces", "sqlite:///traces.db", "http://x"])
+def test_a_database_of_a_kind_that_there_is_none_of_is_said(url, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match="is no store. Name a file"):
+        open_store(url)
+    assert main(["find", "--db", url]) == 2
+    assert "is no store. Name a file" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_reader_that_goes_away_is_no_error(database):

@@ -510,6 +510,9 @@ def test_the_daemons_flags_and_variable(tmp_path):
         (("--sampling-rules", "/nowhere.json"), "/nowhere.json"),
         (("-f", "/nowhere/log.txt"), "Can't log to '/nowhere/log.txt'"),
         (("-l", "loud"), "invalid choice: 'loud'"),
+        (("--listen", "192.0.2.7:0"), "Is 192.0.2.7 an address of this machine?"),
+        (("--allow-host", "http://shop:2000/"), "Write --allow-host shop"),
+        (("--db", "postgres://host/traces"), "postgres:// is no store. Name a file"),
     ],
 )
 def test_words_that_cant_be_used(words, said, tmp_path):
@@ -537,6 +540,28 @@ def test_a_bad_rule_in_a_file_is_named(tmp_path):
         _, complaints = process.communicate(timeout=DEADLINE_SECONDS)
     assert process.returncode == 2
     assert f"{rules}: SamplingRule.ServiceName is missing." in complaints
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('{"version": 3}', "version is 3; write 1 or 2"),
+        ('{"version": 2, "rules": [1], "default": {"fixed_target": 1, "rate": 0}}', "rules[0] is"),
+        ('{"SamplingRuleRecords": [{}]}', "it holds neither what GetSamplingRules answers"),
+        ('{"SamplingRuleRecords": 3}', "it holds neither what GetSamplingRules answers"),
+        ('{"version": ', "Expecting value"),
+    ],
+)
+def test_a_file_without_rules_is_said_to_be_one(written, said, tmp_path):
+    rules = tmp_path / "rules.json"
+    rules.write_text(written)
+    words = ("--listen", "127.0.0.1:0", "--db", str(tmp_path / "x.db"))
+    with program(*words, "--sampling-rules", str(rules)) as process:
+        _, complaints = process.communicate(timeout=DEADLINE_SECONDS)
+    assert process.returncode == 2
+    assert f"--sampling-rules {rules}: " in complaints
+    assert said in complaints
+    assert "Traceback" not in complaints
 
 
 def test_quantities():

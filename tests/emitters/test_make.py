@@ -53,6 +53,22 @@ def test_an_unknown_url_is_an_error_with_those_that_are_known(url):
     assert all(f"{scheme}:" in str(raised.value) for scheme in SCHEMES)
 
 
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("http://localhost:4318", "Did you mean 'otlp+http://localhost:4318'?"),
+        ("https://example.com", "Did you mean 'otlp+https://example.com'?"),
+        ("otlp+grpc://localhost:4317", "write 'otlp+http://host:4318'"),
+        ("localhost:2000", "Did you mean 'udp://localhost:2000'?"),
+        ("x-ray://eu-west-1", "Did you mean 'xray://eu-west-1'?"),
+    ],
+)
+def test_an_unknown_url_is_an_error_that_guesses_what_was_meant(url, hint):
+    with pytest.raises(InvalidAddress) as raised:
+        make(url)
+    assert hint in str(raised.value)
+
+
 class Callable:
     send_entity = "no function"
 

@@ -8,6 +8,8 @@ called for.
 from __future__ import annotations
 
 import argparse
+import codecs
+import io
 import sys
 from importlib import import_module
 
@@ -49,17 +51,40 @@ COMMANDS = {
 }
 
 
+DESCRIPTION = """\
+Record traces, keep them, and look at them. To begin with, in three terminals:
+
+  xtrace collector        receives traces, and shows them at http://127.0.0.1:2000/
+  xtrace run app.py       runs a program traced, without a change to it
+  xtrace tail             draws each trace as it arrives
+
+`xtrace COMMAND --help` says what a command takes, `xtrace doctor` why no trace arrives."""
+
+PLAIN = {"█": "#", "▒": "=", "▶": ">", "✖": "x", "▲": "!", "≫": "*", "·": ".", "…": "~", "─": "-"}
+PLAIN |= {"→": ">", "−": "-", "µ": "u", "×": "x", "│": "|", "┃": "|", "└": "`", "├": "|"}
+"""What stands for our signs where the terminal's encoding has none of them, as ASCII hasn't."""
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
     words = sys.argv[1:] if words is None else list(words)
-    parser = argparse.ArgumentParser(prog="xtrace", description="Tracing on a bare laptop.")
+    _never_fail_to_print()
+    parser = argparse.ArgumentParser(
+        prog="xtrace",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"xtrace {__version__}")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True
+    )
     called = next((word for word in words if not word.startswith("-")), None)
     if called == "run":
         from .run import run_words
 
         return run_words(words[words.index(called) + 1 :])
+    if called is not None and called not in COMMANDS:
+        return _unknown(called)
     try:
         for name, summary in COMMANDS.items():
             subparser = subparsers.add_parser(
@@ -67,7 +92,12 @@ def main(words: Sequence[str] | None = None) -> int:
             )
             if name == called:
                 _command(name).add_arguments(subparser)
-        arguments = parser.parse_args(words)
+        if not words:
+            parser.print_help(sys.stderr)
+            return 2
+        arguments, unknown = parser.parse_known_args(words)
+        if unknown:  # argparse would show the usage of `xtrace`, not of the command
+            subparsers.choices[arguments.command].error(f"unknown: {' '.join(unknown)}")
         return _command(arguments.command).run(arguments)
     except XTraceError as error:
         print(f"xtrace {called}: {error}", file=sys.stderr)
@@ -80,3 +110,27 @@ def main(words: Sequence[str] | None = None) -> int:
 def _command(name: str) -> Command:
     module: Command = import_module(f".{name.replace('-', '_')}", __name__)
     return module
+
+
+def _unknown(called: str) -> int:
+    from difflib import get_close_matches
+
+    close = get_close_matches(called, COMMANDS, n=1)
+    hint = f"Did you mean `xtrace {close[0]}`?" if close else f"Known: {', '.join(COMMANDS)}."
+    print(f"xtrace: There is no command {called!r}. {hint}", file=sys.stderr)
+    return 2
+
+
+def _never_fail_to_print() -> None:
+    """Have characters that the terminal's encoding lacks replaced; without UTF-8 they are an error."""
+    codecs.register_error("xtrace", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="xtrace")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(PLAIN.get(character, "?") for character in lacking), error.end

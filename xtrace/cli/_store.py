@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..collector.store import StoreError, is_url, open_to_read, shown
+from ..collector.store import StoreError, check_path, is_url, open_to_read, shown
 from ..errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -37,12 +37,13 @@ def add_argument(parser: argparse.ArgumentParser) -> None:
 
 def open_existing(path: str) -> Store:
     """The store to read from. Raises ConfigurationError if there is none, or it can't be used."""
-    if not is_url(path) and not os.path.exists(path):
-        raise ConfigurationError(
-            f"There is no database {path!r} yet. Start the collector with `xtrace collector`, or "
-            "name its database with --db."
-        )
     try:
+        check_path(path)
+        if not is_url(path) and not os.path.exists(path):
+            raise ConfigurationError(
+                f"There is no database {path!r} yet. Start the collector with `xtrace collector`, "
+                "or name its database with --db."
+            )
         return open_to_read(path)
     except StoreError as error:
         raise ConfigurationError(str(error)) from error

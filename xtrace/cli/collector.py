@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import gc
+import json
 import logging
 import os
 import signal
@@ -14,7 +15,7 @@ from threading import Event
 from ..collector.occupant import occupant
 from ..collector.store import StoreError, shown
 from ..daemon import DEFAULT_ADDRESS, parse
-from ..errors import ConfigurationError, MissingLibrary
+from ..errors import ConfigurationError, InvalidSamplingRules, MissingLibrary
 from . import _forwarding, _store
 
 TYPE_CHECKING = False
@@ -91,6 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-host",
         metavar="NAME",
+        type=host_name,
         action="append",
         default=[],
         help="answer HTTP requests for this host, too (can be repeated)",
@@ -113,6 +115,17 @@ def size(text: str) -> int:
 def age(text: str) -> float:
     """Seconds: "90m", "12h", "7d", "3600"."""
     return _quantity(text, _SECONDS, "7d")
+
+
+def host_name(text: str) -> str:
+    """A name or an address by which HTTP clients call the collector, without scheme and port."""
+    name = text.partition("://")[2] or text
+    name = name.partition("/")[0]
+    if not name.startswith("[") and name.count(":") == 1:
+        name = name.partition(":")[0]
+    if name != text:
+        raise argparse.ArgumentTypeError(f"{text!r} is no name alone. Write --allow-host {name}")
+    return name
 
 
 def _quantity(text: str, units: dict[str, int], example: str) -> float:
@@ -253,7 +266,12 @@ def _daemon(arguments: argparse.Namespace, forwarding: Forwarding) -> Daemon:
 def _why_not(error: Taken) -> str:
     host, port = error.endpoint
     if error.errno != errno.EADDRINUSE:
-        return f"Can't listen on {_text(error.endpoint)}: {error.strerror}."
+        what_to_do = {
+            errno.EADDRNOTAVAIL: f" Is {host} an address of this machine?"
+            " Write 127.0.0.1, or 0.0.0.0 for all that it has.",
+            errno.EACCES: " Ports below 1024 are for root: take another one.",
+        }.get(error.errno or 0, "")
+        return f"Can't listen on {_text(error.endpoint)}: {error.strerror}.{what_to_do}"
     who = (
         occupant(error.endpoint) or "another program, such as another collector or an X-Ray daemon"
     )
@@ -291,12 +309,21 @@ def _port_is_free(text: str) -> bool:
 def _read_rules(collector: Collector, path: str) -> None:
     from ..collector.api.errors import ApiError
     from ..collector.sampling import rules_of_file
+    from ..sampling.rules import load
 
     try:
         with open(path, encoding="utf-8") as file:
-            collector.service.sampling.replace(rules_of_file(file.read()))
+            content = file.read()
+        rules = json.loads(content)
+        if isinstance(rules, dict) and "version" in rules:
+            load(rules)  # as an SDK would, for its errors
+        collector.service.sampling.replace(rules_of_file(content))
     except OSError as error:
-        raise ConfigurationError(f"Can't read --sampling-rules: {error}.") from error
+        raise ConfigurationError(
+            f"Can't read --sampling-rules {path}: {error.strerror}."
+        ) from error
+    except InvalidSamplingRules as error:
+        raise ConfigurationError(f"--sampling-rules {path}: {error}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"--sampling-rules {path}: {error}.") from error
     except ApiError as error:

@@ -37,7 +37,8 @@ class Taken(OSError):
     """A port that somebody else has. endpoint: which."""
 
     def __init__(self, error: OSError, endpoint: Endpoint) -> None:
-        super().__init__(error.errno, error.strerror)
+        # Python adds " (while attempting to bind on address ...)".
+        super().__init__(error.errno, (error.strerror or str(error)).partition(" (while")[0])
         self.endpoint = endpoint
 
 

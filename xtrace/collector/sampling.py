@@ -429,7 +429,9 @@ def rules_of_file(text: str) -> list[Shape]:
     """
     content = json.loads(text)
     if isinstance(content, dict) and "SamplingRuleRecords" in content:
-        content = [record["SamplingRule"] for record in content["SamplingRuleRecords"]]
+        records = content["SamplingRuleRecords"]
+        if isinstance(records, list) and all(isinstance(record, dict) for record in records):
+            content = [record.get("SamplingRule") for record in records]
     if isinstance(content, dict) and "version" in content:
         content = _converted(content)
     if not isinstance(content, list) or not all(isinstance(rule, dict) for rule in content):

@@ -156,7 +156,7 @@ def make(target: object, max_bytes: int = MAX_DATAGRAM_BYTES) -> Emitter:
         if scheme not in SCHEMES:
             known = ", ".join(f"{each}:" for each in sorted(SCHEMES))
             raise InvalidAddress(
-                f"No emitter for {target!r}. Known: {known}; see docs/emitters.md."
+                f"No emitter for {target!r}.{_hint(target)} Known: {known}; see docs/emitters.md."
             )
         module, name = SCHEMES[scheme]
         made: Emitter = getattr(import_module(f".{module}", __name__), name)(target, max_bytes)
@@ -167,3 +167,20 @@ def make(target: object, max_bytes: int = MAX_DATAGRAM_BYTES) -> Emitter:
         f"emitter is {target!r}. Give a URL such as 'udp://127.0.0.1:2000', an object with a "
         "method send_entity(entity), or a list of these."
     )
+
+
+def _hint(target: str) -> str:
+    """What was probably meant by a URL that names no emitter."""
+    from difflib import get_close_matches
+
+    scheme, slashes, rest = target.partition("://")
+    scheme = scheme.lower()
+    if not slashes:
+        is_address = target.rpartition(":")[2].isdigit()
+        return f" Did you mean 'udp://{target}'?" if is_address else ""
+    if scheme in ("http", "https"):
+        return f" Did you mean 'otlp+{scheme}://{rest}'?"
+    if scheme.startswith(("otlp", "grpc")):
+        return " OTLP goes over HTTP: write 'otlp+http://host:4318'."
+    close = get_close_matches(scheme, SCHEMES, n=1)
+    return f" Did you mean '{close[0]}://{rest}'?" if close else ""

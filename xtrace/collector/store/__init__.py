@@ -543,6 +543,16 @@ def is_url(path: str) -> bool:
     return path.startswith(("clickhouse:", "clickhouses:"))
 
 
+def check_path(path: str) -> None:
+    """Raise StoreError for the URL of a database that this can't keep traces in."""
+    scheme, slashes, _ = path.partition("://")
+    if slashes and scheme.isalnum() and not is_url(path):
+        raise StoreError(
+            f"{scheme}:// is no store. Name a file, as in traces.db, or "
+            "clickhouse://host:8123/database."
+        )
+
+
 def shown(path: str) -> str:
     """A store's path as people may see it: without a password."""
     head, at, host = path.rpartition("@")
@@ -567,6 +577,7 @@ def open_store(
     which take several times as much memory.
     Raises StoreError if it can't be opened, and leaves what is there as it is.
     """
+    check_path(path)
     if is_url(path):
         from .clickhouse import ClickHouseStore
 
