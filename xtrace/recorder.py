@@ -930,8 +930,8 @@ def _to_the_daemon(target: object, given: object) -> object:
     """A URL without a host, "udp:" or "otlp+udp:", with the one where the daemon listens."""
     if not isinstance(target, str) or target.rstrip("/").lower() not in ("udp:", "otlp+udp:"):
         return target
-    known = isinstance(given, DaemonAddress)
-    address = given if known else settings.SETTINGS["daemon_address"].value(given)
+    is_checked = isinstance(given, DaemonAddress)
+    address: Any = given if is_checked else settings.SETTINGS["daemon_address"].value(given)
     return f"{target.rstrip('/').lower()}//{endpoint_text(address.udp)}"
 
 
