@@ -203,7 +203,7 @@ def test_a_reply_that_is_none_rejects_nothing(emitter_to, answer):
     assert stats(emitter).sent == 1
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 500, 501])
+@pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 500, 501])
 def test_what_is_refused_for_good_is_not_tried_again(emitter_to, status):
     with backend(answering(status)) as there:
         emitter = emitter_to(there)

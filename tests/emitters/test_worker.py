@@ -306,6 +306,41 @@ def test_closing_does_not_wait_for_an_answer(emitter_to):
         assert time.monotonic() - begun < 5.0  # an answer would take ten
 
 
+def test_closing_drops_what_is_in_progress_too(emitter_to, monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "300")
+    recorder = keeping_recorder()
+    with backend(OK, silent) as there:
+        emitter = emitter_to(there.port)
+        emitter.send(ended())
+        eventually(lambda: stats(emitter).sent == 1)
+        emitter.send([recorder.begin_segment("open")])
+        emitter.flush(10)
+        assert stats(emitter).pending == 1  # it waits for its end
+        emitter.send(ended())
+        eventually(lambda: len(there.requests) == 2)
+        emitter.close()
+        eventually(lambda: not stats(emitter).pending)
+    assert stats(emitter).dropped == {"not sent in time": 2}
+
+
+def test_without_a_thread_flushing_does_not_wait_for_a_delivery_that_goes_on(
+    emitter_to, monkeypatch
+):
+    monkeypatch.setattr(forks, "may_start_threads", lambda: False)
+    emitter = emitter_to(free_port())
+    emitter.send(ended())
+    delivering = emitter._worker._delivering
+    delivering.acquire()
+    let_go = threading.Timer(20.0, delivering.release)
+    let_go.start()
+    begun = time.monotonic()
+    emitter.flush(0.1)
+    assert time.monotonic() - begun < 10.0
+    let_go.cancel()
+    delivering.release()
+    assert stats(emitter).pending == 1
+
+
 def test_an_emitter_that_is_thrown_away_ends_its_thread():
     def threads():
         return [each for each in threading.enumerate() if each.name == "xtrace-emitter"]
@@ -558,6 +593,74 @@ def test_a_forked_child_sends_its_own_over_a_connection_of_its_own():
         assert there.connections == 2
         assert recorder.stats().sent == 2
         recorder.configure(emitter="memory:")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_in_the_middle_of_a_delivery_is_the_parents_to_finish():
+    answer = threading.Event()
+
+    def late(connection, request):
+        answer.wait(60)
+        OK(connection, request)
+
+    with backend(late, OK) as there:
+        recorder = Recorder(
+            service="shop", sampling=False, emitter=f"otlp+http://127.0.0.1:{there.port}"
+        )
+        with recorder.in_segment("parent"):
+            pass
+        eventually(lambda: there.requests)
+        child = os.fork()
+        if not child:
+            try:
+                with recorder.in_segment("child"):
+                    pass
+                recorder.flush(20)
+                mine = recorder.stats()
+                os._exit(0 if (mine.recorded, mine.sent, mine.pending) == (1, 1, 0) else 1)
+            finally:
+                os._exit(2)
+        assert os.waitpid(child, 0)[1] == 0
+        assert (recorder.stats().recorded, recorder.stats().pending) == (1, 1)
+        answer.set()
+        eventually(lambda: recorder.stats().sent == 1)
+        assert sorted(span.name for span in there.spans()) == ["child", "parent"]
+        recorder.configure(emitter="memory:")
+
+
+GREEN = """
+import gevent.monkey; gevent.monkey.patch_all()
+import sys, gevent, xtrace
+xtrace.configure(service="shop", sampling=False, emitter=sys.argv[1:])
+def serve(number):
+    with xtrace.in_segment():
+        gevent.sleep(0)
+ticks = 0
+def ticking():
+    global ticks
+    while True:
+        gevent.sleep(0.01)
+        ticks += 1
+gevent.spawn(ticking)
+gevent.joinall([gevent.spawn(serve, number) for number in range(50)])
+before = ticks
+xtrace.flush(1.0)
+assert ticks > before + 1  # nobody stands still while it is waited for an answer
+stats = xtrace.stats()
+assert stats.recorded == 100 == stats.sent + stats.pending + sum(stats.dropped.values()), stats
+assert stats.sent == 50, stats
+"""
+
+
+def test_greenlets_go_on_while_one_backend_is_silent_and_the_other_gets_all():
+    with backend(silent) as hole, backend() as there:
+        urls = [f"otlp+http://127.0.0.1:{each.port}" for each in (hole, there)]
+        ran = subprocess.run(
+            [sys.executable, "-c", GREEN, *urls], capture_output=True, text=True, timeout=60
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert len(there.spans()) == 50
 
 
 # -- exit -----------------------------------------------------------------------------------------

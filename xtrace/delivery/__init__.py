@@ -37,6 +37,10 @@ if TYPE_CHECKING:
             """Give up connections; the next delivery opens others."""
             ...
 
+        def give_up(self) -> int:
+            """Forget what is held back; gives how many entities that was."""
+            ...
+
         def after_fork(self) -> None:
             """Forget connections that belong to the parent process."""
             ...

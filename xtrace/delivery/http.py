@@ -198,21 +198,51 @@ class Client:
     def _exchange(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, deadline: float
     ) -> Answer:
-        sock = self._connected(deadline)
+        while True:
+            kept = self._socket
+            sock = self._connected(deadline)
+            answering = Answering(sock, deadline)
+            try:
+                return self._exchange_on(sock, answering, method, path, headers, body)
+            except (ConnectionError, ssl.SSLError, HTTPException):
+                # A connection that was kept may be closed by the other side at the moment of its
+                # next use: that is nobody's failure.
+                if sock is not kept or answering.has_heard:
+                    raise
+                self.close()
+
+    def _exchange_on(
+        self,
+        sock: socket.socket,
+        answering: Answering,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> Answer:
         more = dict(headers)
         if self._through is not None and self.place.scheme == "http":
             path = f"http://{self.place.authority}{path}"
             more |= self._through.headers
         more["Content-Length"] = str(len(body))
         head = _head(f"{method} {path} HTTP/1.1", self.place.authority, more)
-        if len(body) < 16_384:
-            _send(sock, head + body, deadline)
-        else:
-            _send(sock, head, deadline)
-            _send(sock, body, deadline)
-        with Answering(sock, deadline).response(method) as response:
-            answer = Answer(response.status, response.headers, read(response))
-            stays_open = not response.will_close
+        unsent: OSError | None = None
+        try:
+            if len(body) < 16_384:
+                _send(sock, head + body, answering.deadline)
+            else:
+                _send(sock, head, answering.deadline)
+                _send(sock, body, answering.deadline)
+        except (ConnectionError, ssl.SSLError) as error:
+            unsent = error  # it may have said why: that this is too large, for one
+        try:
+            with answering.response(method) as response:
+                answer = Answer(response.status, response.headers, read(response))
+                stays_open = not response.will_close and unsent is None
+        except (OSError, HTTPException):
+            if unsent is not None:
+                raise unsent from None
+            raise
         self._used_at = time.monotonic()
         if not stays_open:
             self.close()
@@ -379,31 +409,44 @@ class Answering:
     """A socket as far as HTTPResponse needs it, until a deadline."""
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self.deadline = deadline
         self._raw = _UntilDeadline(sock, deadline)
+        self._reader = io.BufferedReader(self._raw)
 
-    def makefile(self, mode: str) -> io.BufferedReader:
+    @property
+    def has_heard(self) -> bool:
+        """Whether anything has been received."""
+        return self._raw.has_heard
+
+    def makefile(self, mode: str) -> io.BufferedIOBase:
         """What is received."""
-        return io.BufferedReader(self._raw)
+        return self._reader
 
     def response(self, method: str) -> HTTPResponse:
         """The response, whose headers have been read. Raises HTTPException or OSError."""
-        response = HTTPResponse(self, method=method)  # type: ignore[arg-type]  # makefile() is all it asks for
-        try:
-            response.begin()
-        except BaseException:
-            response.close()
-            raise
-        self._raw.may_end = True
-        return response
+        while True:
+            response = HTTPResponse(self, method=method)  # type: ignore[arg-type]  # makefile() is all it asks for
+            try:
+                response.begin()
+            except BaseException:
+                response.close()
+                raise
+            # http.client waits for what follows a status 100, and takes 102 and 103 for the answer.
+            if not 102 <= response.status < 200:
+                self._raw.may_end = True
+                return response
+            response.fp = None  # type: ignore[assignment]  # else it closes what the answer is read from
 
 
 class _UntilDeadline(io.RawIOBase):
     """What a socket receives until the deadline, however small the pieces that trickle in.
 
     may_end: whether its end is no error: HTTPResponse would take half of the headers for all.
+    has_heard: whether anything was received.
     """
 
     may_end = False
+    has_heard = False
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._socket = sock
@@ -417,4 +460,5 @@ class _UntilDeadline(io.RawIOBase):
         count = self._socket.recv_into(buffer)
         if not count and not self.may_end:
             raise HTTPException("it breaks off in the middle of its answer")
+        self.has_heard = self.has_heard or count > 0
         return count

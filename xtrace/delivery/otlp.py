@@ -277,13 +277,19 @@ class OtlpBackend:
         """Close the connection."""
         self._client.close()
 
+    def give_up(self) -> int:
+        """Forget what is in progress and held back; gives how many entities that was."""
+        entities = sum(parcel.entities for parcel in self._held.values())
+        self._held.clear()
+        self._held_bytes = 0
+        return entities
+
     def after_fork(self) -> None:
         """Forget the parent's connection, and what it holds back."""
         self._client.after_fork()
         if self._signer is not None:
             self._signer.after_fork()
-        self._held.clear()
-        self._held_bytes = 0
+        self.give_up()
 
     # -- spans ------------------------------------------------------------------------------------
 

@@ -81,11 +81,11 @@ class HttpEmitter(Emitter):
     def finish(self, timeout_seconds: float) -> None:
         """Deliver what waits, also entities in progress; drop what isn't delivered in time."""
         self._worker.flush(timeout_seconds, final=True)
-        self._worker.stop(NOT_IN_TIME)
+        self._worker.stop()
 
     def close(self) -> None:
         """End the thread and drop what waits; the next entity starts another."""
-        self._worker.stop(NOT_IN_TIME)
+        self._worker.stop()
 
     def after_fork(self) -> None:
         """Forget the parent's thread, connection and queue."""
@@ -202,7 +202,7 @@ class Worker:
             self._deliver(time.monotonic() + SECONDS_FOR_A_DELIVERY)
         with self._delivering:
             if self._thread is None:
-                self._backend.close()
+                self._close()
 
     def _has_work(self, me: threading.Thread) -> bool:
         """Wait until something is to be delivered; False when the thread is to end."""
@@ -350,7 +350,7 @@ class Worker:
         with self._changed:
             self._changed.wait_for(lambda: not (self._hurry or self._is_busy), timeout_seconds)
 
-    def stop(self, reason: str) -> None:
+    def stop(self) -> None:
         """End the thread, soon, and drop what waits. The next document starts another."""
         with self._changed:
             self._stopping = True
@@ -365,18 +365,27 @@ class Worker:
             self._changed.wait_for(lambda: self._thread is None or self._is_busy, 0.05)
             self._thread = None
             self._stopping = False
-        if self._delivering.acquire(blocking=False):  # else the thread that delivers does it
-            self._backend.close()
-            self._delivering.release()
         if dropped:
-            self._ledger.drop(reason, dropped)
+            self._ledger.drop(NOT_IN_TIME, dropped)
+        if self._delivering.acquire(blocking=False):  # else the thread that delivers does it
+            dropped += self._close()
+            self._delivering.release()
         if dropped or unanswered:
             count = dropped + unanswered
-            report("emitter", f"{self.url}: {count} entities {reason}", None, self.url + reason)
+            told = f"{self.url}: {count} entities {NOT_IN_TIME}"
+            report("emitter", told, None, self.url + NOT_IN_TIME)
+
+    def _close(self) -> int:
+        """Close the backend and drop what it holds back; gives how many entities that was."""
+        self._backend.close()
+        entities = self._backend.give_up()
+        if entities:
+            self._ledger.drop(NOT_IN_TIME, entities)
+        return entities
 
     def abandon(self) -> None:
         """The emitter is gone: deliver what waits, and end. Takes no lock that it must wait for."""
-        self._is_abandoned = self._hurry = True
+        self._is_abandoned = self._hurry = self._final = True
         if self._changed.acquire(blocking=False):
             self._changed.notify_all()
             self._changed.release()
