@@ -14,6 +14,7 @@ import pytest
 
 from tests.helpers import eventually, free_port
 from xtrace.cli import COMMANDS, main
+from xtrace.collector import running
 from xtrace.collector.ingest import Ingest
 from xtrace.collector.store import StoreError, open_store, open_to_read
 from xtrace.recorder import Recorder
@@ -183,8 +184,47 @@ def test_doctor_is_content_where_a_daemon_listens(capsys, monkeypatch):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
         daemon.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", f"127.0.0.1:{daemon.getsockname()[1]}")
-        assert main(["doctor"]) == 0
-    assert "Nothing is wrong." in capsys.readouterr().out
+        assert main(["doctor", "--meanings"]) == 0
+    said = capsys.readouterr().out
+    assert "Nothing is wrong." in said
+    assert "(something listens there, or the host drops what is sent)" in said
+    assert all(len(line) <= 100 for line in said.splitlines())
+
+
+def test_doctor_sends_a_trace_and_sees_it_arrive(capsys, monkeypatch):
+    with running() as collector:
+        monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", collector.address)
+        assert main(["doctor", "--send"]) == 0
+        assert (collector.stored, collector.malformed) == (1, 0)
+    said = capsys.readouterr().out
+    assert "(xtrace collector " in said
+    assert "It has arrived: xtrace show 1-" in said
+
+
+def test_doctor_says_that_a_trace_was_not_taken(capsys, monkeypatch, tmp_path, lenient_faults):
+    full = tmp_path / "traces.jsonl"
+    full.mkdir()  # nothing can be appended to a folder
+    monkeypatch.setenv("XTRACE_EMITTER", f"file:{full}")
+    assert main(["doctor", "--send"]) == 1
+    assert f"problem: file:{full}: a trace was dropped: 1 not written." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("AWS_XRAY_SDK_ENABLED", "false", "Tracing is switched off by AWS_XRAY_SDK_ENABLED."),
+        ("AWS_XRAY_DAEMON_ADRESS", "a:1", "Did you mean AWS_XRAY_DAEMON_ADDRESS?"),
+        ("XTRACE_NONSENSE", "1", "There is no setting XTRACE_NONSENSE."),
+        ("XTRACE_SAMPLING_RULES", "/nowhere.json", "Can't read sampling rules '/nowhere.json'"),
+        ("XTRACE_EMITTER", "nowhere:", "No emitter for 'nowhere:'"),
+        ("XTRACE_EMITTER", "file:/nowhere/x.jsonl", "there is no folder '/nowhere'"),
+        ("XTRACE_EMITTER", "otlp+http://127.0.0.1:1", "Nobody answers at 127.0.0.1:1"),
+    ],
+)
+def test_doctor_finds_what_keeps_traces_away(name, value, said, capsys, monkeypatch):
+    monkeypatch.setenv(name, value)
+    assert main(["doctor"]) == 1
+    assert said in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [["--help"], *([c, "--help"] for c in COMMANDS)])

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from urllib.parse import quote, urlencode
 
-from ..collector.occupant import PROGRAM
+from ..collector.occupant import health
 from ..collector.store import shown
 from ..daemon import DEFAULT_ADDRESS, endpoint_text, parse
 from ..errors import ConfigurationError
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 ADDRESS = "AWS_XRAY_DAEMON_ADDRESS"
 PREFIX = "/api/v1"
 
-PROBE_SECONDS = 0.5
 ANSWER_SECONDS = 120.0
 SECONDS_BETWEEN_EVENTS = 0.1
 SECONDS_TO_RECONNECT = 1.0
@@ -117,15 +116,7 @@ class HttpApi(Api):
 
     def is_there(self) -> bool:
         """Whether a collector of ours answers."""
-        connection = http.client.HTTPConnection(*self._endpoint, timeout=PROBE_SECONDS)
-        try:
-            connection.request("GET", "/health")
-            told = json.loads(connection.getresponse().read(10_000))
-            return bool(told["program"] == PROGRAM)
-        except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError):
-            return False
-        finally:
-            connection.close()
+        return health(self._endpoint) is not None
 
     def get(self, path: str, parameters: Parameters = {}) -> dict[str, Any]:  # noqa: B006
         """See Api."""

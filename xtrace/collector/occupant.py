@@ -9,6 +9,7 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 PROGRAM = "xtrace collector"
 """How a collector calls itself at /health."""
@@ -21,20 +22,26 @@ def occupant(endpoint: tuple[str, int]) -> str | None:
     return _collector(endpoint) or _process(endpoint[1])
 
 
-def _collector(endpoint: tuple[str, int]) -> str | None:
+def health(endpoint: tuple[str, int]) -> dict[str, Any] | None:
+    """What a collector of ours says of itself at an endpoint; None if there is none."""
     host, port = endpoint
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     connection = http.client.HTTPConnection(host, port, timeout=ASK_SECONDS)
     try:
         connection.request("GET", "/health")
         said = json.loads(connection.getresponse().read(10_000))
-        if said["program"] == PROGRAM:
-            return f"another {PROGRAM} (process {said['pid']}, storing in {said['store']})"
+        return said if said["program"] == PROGRAM else None
     except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError):
-        pass
+        return None
     finally:
         connection.close()
-    return None
+
+
+def _collector(endpoint: tuple[str, int]) -> str | None:
+    said = health(endpoint)
+    if said is None:
+        return None
+    return f"another {PROGRAM} (process {said.get('pid')}, storing in {said.get('store')})"
 
 
 def _process(port: int) -> str | None:
