@@ -30,6 +30,23 @@ def run(code):
     ).stdout
 
 
+def test_every_library_is_traced_that_is_imported_after_patch_all():
+    code = """
+import xtrace
+from importlib import import_module
+from importlib.util import find_spec
+from xtrace.integrations import INTEGRATIONS, patched
+
+xtrace.patch_all()
+here = {name for name, module in INTEGRATIONS.items() if find_spec(module.partition(".")[0])}
+for name in sorted(here):
+    import_module(INTEGRATIONS[name])
+assert len(here) > 30
+print(*sorted(here.difference(patched())))
+"""
+    assert run(code).strip() == ""
+
+
 def test_an_unknown_name_is_an_error_that_says_what_to_type():
     with pytest.raises(UnknownIntegration, match="Did you mean 'requests'"):
         patch("request")

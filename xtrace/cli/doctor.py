@@ -61,8 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
     problems = [*_settings(arguments.meanings), *_unknown_variables()]
     print()
     print("Libraries that can be traced here:")
-    libraries = ", ".join(name for name in INTEGRATIONS if find_spec(name)) or "none installed"
-    print(_wrapped(libraries, 2))
+    # The standard library has some, so there always are.
+    found = [name for name, module in INTEGRATIONS.items() if find_spec(module.partition(".")[0])]
+    print(_wrapped(", ".join(found), 2))
     print()
     recorder = Recorder()
     try:

@@ -19,6 +19,7 @@ from ._wrap import Patcher
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import ModuleType
 
 INTEGRATIONS = {
     "aio_pika": "aio_pika",
@@ -169,7 +170,7 @@ def _patch_when_imported(name: str) -> None:
         from wrapt import register_post_import_hook
 
         _hooked.add(name)
-        register_post_import_hook(lambda module: _imported(name), library)
+        register_post_import_hook(lambda module: _imported(name, module), library)
 
 
 def _is_half_imported(library: str) -> bool:
@@ -177,11 +178,16 @@ def _is_half_imported(library: str) -> bool:
     return bool(getattr(spec, "_initializing", False))
 
 
-def _imported(name: str) -> None:
+def _imported(name: str, module: ModuleType) -> None:
     """The library was imported: patch it, if that is still wanted. Never fails the import."""
     _hooked.discard(name)
     if name in _asked_for:
         try:
+            # The import system does this when hooks are through; until then `http.client` means
+            # nothing to an integration that imports it.
+            package, _, inner = module.__name__.rpartition(".")
+            if package in sys.modules:
+                setattr(sys.modules[package], inner, module)
             _apply(name)
         except Exception as error:
             faults.report(f"integration:{name}", f"{name} isn't traced", error)

@@ -12,7 +12,8 @@ import time
 from datetime import datetime
 from functools import partial
 
-from celery import Celery, signals
+from celery import signals
+from celery.app.base import Celery
 
 from .. import faults
 from ..default import recorder
