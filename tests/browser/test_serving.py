@@ -7,9 +7,11 @@ import hashlib
 import json
 import re
 import urllib.request
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from tests.browser.conftest import settled
 from xtrace.collector import running
 from xtrace.collector.console import PAGES
 from xtrace.collector.console.assets import STATIC, load
@@ -111,3 +113,30 @@ def test_what_is_vendored_is_what_the_list_says():
         assert (folder / each["licence_file"]).read_text().strip()
         assert each["version"]
         assert each["licence"] in ("MIT", "Apache-2.0")
+
+
+ODD = """annotation.shop = "a~b*c é+%2B&<>'" """
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("/", {}),
+        ("/", {"range": "2026-11-27T10:00:00Z~2030-11-27T10:00:00Z"}),
+        ("/traces", {}),
+        ("/traces", {"filter": ODD, "range": "PT1H", "sort": "-response_time", "by": "url"}),
+        ("/traces/{id}", {"view": "raw"}),
+    ],
+)
+def test_what_a_page_asks_first_is_asked_while_its_scripts_are_on_their_way(console, path, params):
+    path = path.replace("{id}", console.one("ok"))
+    address = f"{path}?{urlencode(params)}"
+    asked = []
+    page = console.page()
+    page.on("request", lambda request: asked.append(urlsplit(request.url)))
+    answer = page.goto(address, wait_until="domcontentloaded")
+    settled(page)
+    link = re.fullmatch(r"<(.+)>; rel=preload; as=fetch; crossorigin", answer.headers["link"])
+    first = urlsplit(link[1])
+    same = [each for each in asked if each.path == first.path]
+    assert [each.query for each in same] == [first.query]

@@ -164,12 +164,24 @@ def run(arguments: argparse.Namespace) -> int:
     where = f"Listening on udp {_text(collector.endpoint)}, {collector.url}"
     print(", ".join([where, *does]), flush=True)
     if not arguments.no_store:
-        print("Stop with Ctrl-C. See the traces with `xtrace show` and `xtrace tail`.", flush=True)
+        print(
+            f"Open {collector.url} in a browser, or see the traces with `xtrace tail` and "
+            "`xtrace show`. Stop with Ctrl-C.",
+            flush=True,
+        )
+        _prepare_console()
     stop.wait()
     collector.stop()
     collector.close()
     print(f"Stopped: {collector.summary()}", flush=True)
     return 0
+
+
+def _prepare_console() -> None:
+    """Make the console's files ready, which else the first page would wait for."""
+    from ..collector.console import load
+
+    load()
 
 
 def _log_to(path: str | None, level: int, rotates: bool) -> None:

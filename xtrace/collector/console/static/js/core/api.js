@@ -10,6 +10,15 @@ export class ApiError extends Error {
   }
 }
 
+/** How long what isn't on the screen waits for the browser to have nothing better to do. */
+const PATIENCE_MS = 500;
+
+let answered;
+/** When the first answer is on the screen: for what nobody sees yet. @type {Promise<void>} */
+export const settled = new Promise((done) => {
+  answered = () => (window.requestIdleCallback ? requestIdleCallback(done, { timeout: PATIENCE_MS }) : setTimeout(done, 50));
+});
+
 const UNREACHABLE = "The collector doesn't answer. Is it still running?";
 
 /** A path with parameters; lists are repeated, empty ones left out. */
@@ -24,22 +33,17 @@ export function address(path, params = {}) {
   return text ? `${path}?${text}` : path;
 }
 
-/** An answer that was asked for before the modules were there; it is good once. @param {string} url */
-function early(url) {
-  const answer = window.early?.get(url);
-  window.early?.delete(url);
-  return answer;
-}
-
 async function ask(url, options) {
   let answer;
   try {
-    answer = await (options.method ? undefined : early(url)) ?? await fetch(url, options);
+    answer = await fetch(url, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    answered();
     throw new ApiError(UNREACHABLE);
   }
   const body = await answer.text();
+  answered();
   let data;
   try {
     data = body ? JSON.parse(body) : {};

@@ -1,7 +1,7 @@
 // All traces that are asked for: when and how slow, grouped, and one by one, as they come.
 
 import { classes, html, useEffect, useLatest, useLoad, useMemo, useRef, useState } from "../core/view.js";
-import { get, numbered, part, send } from "../core/api.js";
+import { get, numbered, part, send, settled } from "../core/api.js";
 import { both, within } from "../core/filter.js";
 import { age, briefUrl, clock, count, cut, duration, iso, percent, plural, shortId } from "../core/format.js";
 import { isLoose, useKeys } from "../core/keys.js";
@@ -25,8 +25,10 @@ import { failed, toast } from "../ui/toast.js";
 import { listSnippet } from "../core/snippets.js";
 
 const PAGE = 100;
-/** Drawn first, as many as a screen shows; the others when those are there to be seen. */
-const FIRST_ROWS = 30;
+/** The height of a row, and what stands above the first one, in pixels: about. */
+const ROW_HEIGHT = 28;
+const ABOVE_ROWS = 300;
+const FEWEST_ROWS = 8;
 const CHART_SECONDS = 5;
 const SCROLLED = 8;
 const ANNOUNCE_SECONDS = 5;
@@ -280,11 +282,12 @@ function Arrived({ waiting, release }) {
 
 function GroupBy({ by }) {
   const question = useQuestion();
-  const { data } = useLoad((signal) => get("facets", { ...question, limit: 1 }, signal), [question.filter, question.range, question.group, question.run]);
+  const [wanted, setWanted] = useState(false);
+  const { data } = useLoad(async (signal) => (wanted ? get("facets", { ...question, limit: 1 }, signal) : null), [wanted, question.filter, question.range, question.group, question.run]);
   const keys = (data?.facets ?? []).map((facet) => facet.by).filter((each) => each.startsWith("annotation."));
   const item = (each) => ({ label: facetName(each), checked: each === by, run: () => change({ by: each }) });
   return html`
-    <${Menu} label=${by ? `By ${facetName(by)}` : "Group"} name=${by ? `Grouped by ${facetName(by)}` : "Group the traces"} kind="button small" items=${[
+    <${Menu} label=${by ? `By ${facetName(by)}` : "Group"} name=${by ? `Grouped by ${facetName(by)}` : "Group the traces"} kind="button small" onOpen=${() => setWanted(true)} items=${[
       { label: "Not grouped", checked: !by, run: () => change({ by: null }) },
       { line: true },
       ...Object.keys(FACETS).map(item),
@@ -394,6 +397,9 @@ function Refiners({ question }) {
 
 // -- the list ------------------------------------------------------------------------------------------
 
+/** As many as the screen shows are drawn first; the others when those are there to be seen. */
+const firstRows = () => Math.max(FEWEST_ROWS, Math.ceil((innerHeight - ABOVE_ROWS) / ROW_HEIGHT));
+
 function List({ list, sort }) {
   const column = useMemo(() => numbered(list.columns), [list.columns]);
   const [current, setCurrent] = useState(null);
@@ -402,7 +408,7 @@ function List({ list, sort }) {
   const now = useClock();
   const drawn = useRef(new WeakMap());
   const [whole, setWhole] = useState(false);
-  useEffect(() => setWhole(true), []);
+  useEffect(() => void settled.then(() => setWhole(true)), []);
   const at = list.rows.findIndex((row) => row[0] === current);
   const move = (step) => {
     const next = Math.max(0, Math.min(list.rows.length - 1, at < 0 ? 0 : at + step));
@@ -449,7 +455,7 @@ function List({ list, sort }) {
           `)}
         </tr></thead>
         <tbody ref=${body}>
-          ${(whole ? list.rows : list.rows.slice(0, FIRST_ROWS)).map((row) => rowOf(drawn.current, { row, column, now, isCurrent: row[0] === current, isMarked: marked.includes(row[0]) }))}
+          ${(whole ? list.rows : list.rows.slice(0, firstRows())).map((row) => rowOf(drawn.current, { row, column, now, isCurrent: row[0] === current, isMarked: marked.includes(row[0]) }))}
         </tbody>
       </table>
     </div>

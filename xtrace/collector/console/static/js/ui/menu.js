@@ -34,16 +34,18 @@ export function useDismiss(open, close) {
 
 /**
  * @typedef {{label?: any, hint?: string, run?: () => void, href?: string, checked?: boolean, icon?: string, heading?: string, line?: boolean, danger?: boolean, download?: boolean}} Item
- * @param {{label: any, items: Item[] | (() => Item[]), name?: string, icon?: string, side?: "left" | "right", kind?: string, chevron?: boolean}} props
- * name: what a screen reader says of the button, if it isn't its label.
+ * @param {{label: any, items: Item[] | (() => Item[]), name?: string, icon?: string, side?: "left" | "right", kind?: string, chevron?: boolean, onOpen?: () => void}} props
+ * name: what a screen reader says of the button, if it isn't its label. onOpen: called when the list comes.
  */
-export function Menu({ label, items, name, icon, side = "left", kind = "button", chevron = true }) {
+export function Menu({ label, items, name, icon, side = "left", kind = "button", chevron = true, onOpen }) {
   const [open, setOpen] = useState(false);
   const ref = useDismiss(open, () => setOpen(false));
   const list = useRef(null);
   const all = () => [...(list.current?.querySelectorAll('[role^="menuitem"]') ?? [])];
   useEffect(() => {
-    if (open) (list.current?.querySelector('[aria-checked="true"]') ?? all()[0])?.focus();
+    if (!open) return;
+    onOpen?.();
+    (list.current?.querySelector('[aria-checked="true"]') ?? all()[0])?.focus();
   }, [open]);
   const close = (item) => {
     setOpen(false);

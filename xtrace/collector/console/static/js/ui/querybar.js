@@ -1,7 +1,7 @@
 // What is asked, above every screen of many traces: a group, a filter expression, a time, a run.
 
 import { classes, html, useEffect, useLatest, useLoad, useRef, useState } from "../core/view.js";
-import { get, part, send, xray } from "../core/api.js";
+import { get, part, send, settled, xray } from "../core/api.js";
 import { looksLikeId } from "../core/filter.js";
 import { useKeys } from "../core/keys.js";
 import { connection, pace, paused } from "../core/live.js";
@@ -111,7 +111,7 @@ function RangeDialog({ range, onClose }) {
 }
 
 function GroupMenu({ group, filter }) {
-  const { data, reload } = useLoad((signal) => get("groups", {}, signal), []);
+  const { data, reload } = useLoad((signal) => settled.then(() => get("groups", {}, signal)), []);
   const groups = data?.groups ?? [];
   const chosen = groups.find((each) => each.name === group);
   return html`
@@ -156,7 +156,7 @@ function GroupDialog({ filter, name, saved, onClose }) {
 }
 
 function RunMenu({ run }) {
-  const { data, reload } = useLoad((signal) => get("runs", {}, signal), []);
+  const { data, reload } = useLoad((signal) => settled.then(() => get("runs", {}, signal)), []);
   const runs = data?.runs ?? [];
   if (!runs.length && !run) return null;
   return html`
