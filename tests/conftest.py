@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from tests import documents, libraries, servers
 from tests.documents import no_secrets
+from tests.helpers import now
 from tests.servers.fixtures import mariadb, memcached, postgresql, rabbitmq, redis_server
 from xtrace import emitters, faults, packing
 from xtrace.emitters import otlp_udp, udp, worker
@@ -34,6 +35,11 @@ __all__ = [
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("xtrace", deadline=None)
 settings.load_profile("xtrace")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _now() -> None:
+    now.cache_clear()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -14,8 +14,8 @@ import pytest
 from rich.cells import cell_len
 
 from tests.collector.console_client import ConsoleClient
-from tests.collector.shop import NOW, shop_trace, span_id, trace_id
-from tests.helpers import DEADLINE_SECONDS, free_port
+from tests.collector.shop import shop_trace, span_id, trace_id
+from tests.helpers import DEADLINE_SECONDS, free_port, now
 from xtrace.cli import main
 from xtrace.collector import running
 from xtrace.collector.store import open_to_read
@@ -32,13 +32,13 @@ def documents():
         {
             "id": f"{n:016x}",
             "name": "redis",
-            "start_time": NOW + 0.2 + n / 100,
-            "end_time": NOW + 0.2 + n / 100 + 0.001,
+            "start_time": now() + 0.2 + n / 100,
+            "end_time": now() + 0.2 + n / 100 + 0.001,
         }
         for n in range(12)
     ]
     shop["subsegments"].append(
-        {"id": "f" * 16, "name": "job", "start_time": NOW + 0.45, "in_progress": True}
+        {"id": "f" * 16, "name": "job", "start_time": now() + 0.45, "in_progress": True}
     )
     prices["fault"] = True
     prices["cause"] = {
@@ -57,8 +57,8 @@ def documents():
         {
             "id": f"{n:08x}cafecafe",
             "name": "cache",
-            "start_time": NOW + 0.2,
-            "end_time": NOW + 0.21,
+            "start_time": now() + 0.2,
+            "end_time": now() + 0.21,
             "cause": {"exceptions": [{"id": f"c{n}", "type": "Timeout", "message": f"{n % 5}"}]},
         }
         for n in range(8)
@@ -243,14 +243,15 @@ def test_two_traces_side_by_side(source, width, capsys):
     ("words", "member"),
     [
         (["show"], "rows"),
-        (["show", trace_id(3)], "critical_path"),
+        (["show", 3], "critical_path"),
         (["find", "fault"], "hint"),
         (["find", "--by", "url"], "facets"),
-        (["diff", trace_id(3), trace_id(4)], "only_a"),
+        (["diff", 3, 4], "only_a"),
     ],
 )
 def test_json_is_what_the_api_answers(collector, capsys, words, member):
     host, port = collector.http_endpoint
+    words = [trace_id(each) if isinstance(each, int) else each for each in words]
     answers = [
         json.loads(said(capsys, *words, "--json", *source))
         for source in (["--address", f"{host}:{port}"], ["--db", collector.path])

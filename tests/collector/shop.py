@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-import time
 
 import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 
-NOW = float(int(time.time()) - 120)
-WINDOW = {"StartTime": NOW - 60, "EndTime": NOW + 60}
+from tests.helpers import now
+
+
+def window():
+    """The minutes around them, as X-Ray's API takes it."""
+    return {"StartTime": now() - 60, "EndTime": now() + 60}
 
 
 def trace_id(number):
-    return f"1-{int(NOW):08x}-{number:024x}"
+    return f"1-{int(now()):08x}-{number:024x}"
 
 
 def span_id(number, part):
@@ -28,8 +31,8 @@ def shop_trace(number, fault=False):
         "trace_id": trace_id(number),
         "id": span_id(number, 1),
         "name": "shop",
-        "start_time": NOW + number / 1000,
-        "end_time": NOW + number / 1000 + 0.5,
+        "start_time": now() + number / 1000,
+        "end_time": now() + number / 1000 + 0.5,
         "http": {
             "request": {"method": "GET", "url": f"http://shop/buy/{number}"},
             "response": {"status": 500 if fault else 200},
@@ -42,16 +45,16 @@ def shop_trace(number, fault=False):
                 "id": span_id(number, 2),
                 "name": "prices",
                 "namespace": "remote",
-                "start_time": NOW + number / 1000 + 0.1,
-                "end_time": NOW + number / 1000 + 0.4,
+                "start_time": now() + number / 1000 + 0.1,
+                "end_time": now() + number / 1000 + 0.4,
                 **outcome,
             },
             {
                 "id": span_id(number, 3),
                 "name": "DynamoDB",
                 "namespace": "aws",
-                "start_time": NOW + number / 1000 + 0.4,
-                "end_time": NOW + number / 1000 + 0.45,
+                "start_time": now() + number / 1000 + 0.4,
+                "end_time": now() + number / 1000 + 0.45,
                 "aws": {"operation": "GetItem", "table_name": "carts"},
             },
         ],
@@ -61,8 +64,8 @@ def shop_trace(number, fault=False):
         "id": span_id(number, 4),
         "parent_id": span_id(number, 2),
         "name": "prices",
-        "start_time": NOW + number / 1000 + 0.15,
-        "end_time": NOW + number / 1000 + 0.35,
+        "start_time": now() + number / 1000 + 0.15,
+        "end_time": now() + number / 1000 + 0.35,
         **outcome,
     }
     return [json.dumps(shop), json.dumps(prices)]

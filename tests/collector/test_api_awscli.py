@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.collector.shop import NOW, client_of, put, shop_trace, trace_id
+from tests.collector.shop import client_of, put, shop_trace, trace_id
+from tests.helpers import now
 from xtrace.collector import running
 
 AWS = Path(sys.executable).with_name("aws")
@@ -56,17 +57,18 @@ def aws(collector, tmp_path):
     return aws
 
 
-WINDOW = ("--start-time", str(NOW - 60), "--end-time", str(NOW + 60))
+def around():
+    return ("--start-time", str(now() - 60), "--end-time", str(now() + 60))
 
 
 def test_get_trace_summaries(aws):
-    found = aws("get-trace-summaries", *WINDOW)
+    found = aws("get-trace-summaries", *around())
     assert len(found["TraceSummaries"]) == 120
-    found = aws("get-trace-summaries", *WINDOW, "--filter-expression", "fault")
+    found = aws("get-trace-summaries", *around(), "--filter-expression", "fault")
     assert {each["Id"] for each in found["TraceSummaries"]} == {
         trace_id(number) for number in range(3, 120, 10)
     }
-    iso = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW + 60))
+    iso = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now() + 60))
     window = ("--start-time", "2020-01-01T00:00:00Z", "--end-time", iso)
     few = aws("get-trace-summaries", *window, "--max-items", "7")
     assert len(few["TraceSummaries"]) == 7
@@ -75,7 +77,7 @@ def test_get_trace_summaries(aws):
 
 
 def test_an_expression_that_cant_be_read(aws):
-    said = aws("get-trace-summaries", *WINDOW, "--filter-expression", "faul", fails=True)
+    said = aws("get-trace-summaries", *around(), "--filter-expression", "faul", fails=True)
     assert "(InvalidRequestException)" in said
     assert "line 1, column 1" in said
 
@@ -91,7 +93,7 @@ def test_batch_get_traces(aws):
 def test_put_trace_segments_and_get_service_graph(aws):
     document = json.loads(shop_trace(500)[0])
     aws("put-trace-segments", "--trace-segment-documents", json.dumps({**document, "name": "cli"}))
-    graph = aws("get-service-graph", *WINDOW)
+    graph = aws("get-service-graph", *around())
     assert {service["Name"] for service in graph["Services"]} >= {"shop", "prices", "carts"}
     assert graph["ContainsOldGroupVersions"] is False
 

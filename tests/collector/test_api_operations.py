@@ -13,10 +13,10 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.collector.shop import NOW, WINDOW, client_of, put, shop_trace, span_id, trace_id
+from tests.collector.shop import client_of, put, shop_trace, span_id, trace_id, window
 from tests.collector.store_contract import producer_and_consumers
 from tests.collector.strategies import NOON
-from tests.helpers import DEADLINE_SECONDS
+from tests.helpers import DEADLINE_SECONDS, now
 from xtrace.collector import running
 from xtrace.collector.api import administration, traces
 from xtrace.collector.api.operations import OPERATIONS
@@ -101,7 +101,7 @@ def test_documents_that_cant_be_taken_are_named(client):
 
 
 def test_telemetry_is_kept_for_show(client, collector):
-    record = {"Timestamp": NOW, "SegmentsReceivedCount": 5}
+    record = {"Timestamp": now(), "SegmentsReceivedCount": 5}
     client.put_telemetry_records(TelemetryRecords=[record], Hostname="here")
     (kept,) = collector.stats()["telemetry"]
     assert (kept["SegmentsReceivedCount"], kept["Hostname"]) == (5, "here")
@@ -140,17 +140,17 @@ def test_a_page_of_large_traces_is_shorter(full, monkeypatch):
 
 
 def test_summaries_of_all_traces_in_a_window(full):
-    pages = list(full.get_paginator("get_trace_summaries").paginate(**WINDOW))
+    pages = list(full.get_paginator("get_trace_summaries").paginate(**window()))
     assert len(pages) > 1
     found = [id for page in pages for id in ids(page["TraceSummaries"])]
     assert Counter(found) == Counter(trace_id(number) for number in range(250))
     assert sum(page["TracesProcessedCount"] for page in pages) == 250
     for page in pages:
-        assert page["ApproximateTime"] <= datetime.fromtimestamp(NOW + 60, timezone.utc)
+        assert page["ApproximateTime"] <= datetime.fromtimestamp(now() + 60, timezone.utc)
 
 
 def test_what_a_summary_says(full):
-    reply = full.get_trace_summaries(**WINDOW, FilterExpression="annotation.number = 13")
+    reply = full.get_trace_summaries(**window(), FilterExpression="annotation.number = 13")
     (summary,) = reply["TraceSummaries"]
     assert (summary["Id"], summary["HasFault"], summary["HasError"]) == (trace_id(13), True, False)
     assert summary["Duration"] == summary["ResponseTime"] == pytest.approx(0.5)
@@ -172,11 +172,11 @@ def test_what_a_summary_says(full):
 )
 def test_the_three_kinds_of_window(client, stock, range_type, expected):
     segment = json.loads(shop_trace(0)[0])
-    times = {"start_time": NOW + 30, "end_time": NOW + 30.5, "subsegments": []}
+    times = {"start_time": now() + 30, "end_time": now() + 30.5, "subsegments": []}
     stock([json.dumps({**segment, **times})])
 
     def found(start, end):
-        window = {"StartTime": NOW + start, "EndTime": NOW + end}
+        window = {"StartTime": now() + start, "EndTime": now() + end}
         page = client.get_trace_summaries(**window, TimeRangeType=range_type)
         return bool(page["TraceSummaries"])
 
@@ -188,7 +188,7 @@ def test_the_three_kinds_of_window(client, stock, range_type, expected):
 
 def test_a_sample_of_the_traces(full):
     def found(**sampling):
-        pages = full.get_paginator("get_trace_summaries").paginate(**WINDOW, **sampling)
+        pages = full.get_paginator("get_trace_summaries").paginate(**window(), **sampling)
         return [id for page in pages for id in ids(page["TraceSummaries"])]
 
     half = found(Sampling=True, SamplingStrategy={"Name": "FixedRate", "Value": 0.5})
@@ -201,7 +201,7 @@ def test_a_sample_of_the_traces(full):
         ({"Name": "FixedRate"}, "SamplingStrategy.Value is missing"),
         ({"Name": "FixedRate", "Value": 1.5}, "SamplingStrategy.Value is 1.5"),
     ):
-        assert said in refused(full.get_trace_summaries, **WINDOW, SamplingStrategy=strategy)
+        assert said in refused(full.get_trace_summaries, **window(), SamplingStrategy=strategy)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_sample_of_the_traces(full):
     ],
 )
 def test_an_expression_that_cant_be_read_says_where(full, expression, said):
-    message = refused(full.get_trace_summaries, **WINDOW, FilterExpression=expression)
+    message = refused(full.get_trace_summaries, **window(), FilterExpression=expression)
     assert message.startswith("FilterExpression: ")
     assert said in message
     assert len(message) < 500
@@ -226,19 +226,19 @@ def test_an_expression_may_name_a_group(client, stock):
     stock([*shop_trace(0), *shop_trace(1, fault=True)])
     client.create_group(GroupName="broken", FilterExpression="service() { fault }")
     page = client.get_trace_summaries(
-        **WINDOW, FilterExpression='group.name = "broken" AND responsetime > 0.1'
+        **window(), FilterExpression='group.name = "broken" AND responsetime > 0.1'
     )
     assert ids(page["TraceSummaries"]) == [trace_id(1)]
 
 
 def test_pages_survive_new_arrivals(client, stock):
     stock([document for number in range(0, 300, 2) for document in shop_trace(number)])
-    first = client.get_trace_summaries(**WINDOW)
+    first = client.get_trace_summaries(**window())
     token = first["NextToken"]
     stock([document for number in range(1, 300, 2) for document in shop_trace(number)])
     found = ids(first["TraceSummaries"])
     while token:
-        page = client.get_trace_summaries(**WINDOW, NextToken=token)
+        page = client.get_trace_summaries(**window(), NextToken=token)
         found += ids(page["TraceSummaries"])
         token = page.get("NextToken")
     assert max(Counter(found).values()) == 1
@@ -246,19 +246,19 @@ def test_pages_survive_new_arrivals(client, stock):
 
 
 def test_a_token_is_good_for_its_own_request_only(full):
-    token = full.get_trace_summaries(**WINDOW)["NextToken"]
+    token = full.get_trace_summaries(**window())["NextToken"]
     ask = full.get_trace_summaries
-    assert ask(**WINDOW, NextToken=token)["TraceSummaries"]
+    assert ask(**window(), NextToken=token)["TraceSummaries"]
     for members in (
-        {**WINDOW, "EndTime": NOW + 61, "NextToken": token},
-        {**WINDOW, "FilterExpression": "fault", "NextToken": token},
-        {**WINDOW, "NextToken": token[:-2]},
-        {**WINDOW, "NextToken": "a" + token[1:]},
-        {**WINDOW, "NextToken": "nonsense"},
-        {**WINDOW, "NextToken": "ü"},
+        {**window(), "EndTime": now() + 61, "NextToken": token},
+        {**window(), "FilterExpression": "fault", "NextToken": token},
+        {**window(), "NextToken": token[:-2]},
+        {**window(), "NextToken": "a" + token[1:]},
+        {**window(), "NextToken": "nonsense"},
+        {**window(), "NextToken": "ü"},
     ):
         assert "NextToken" in refused(ask, **members)
-    assert "NextToken" in refused(full.get_service_graph, **WINDOW, NextToken=token)
+    assert "NextToken" in refused(full.get_service_graph, **window(), NextToken=token)
 
 
 def test_an_end_before_the_start(full):
@@ -267,8 +267,8 @@ def test_an_end_before_the_start(full):
         full.get_service_graph,
         full.get_time_series_service_statistics,
     ):
-        assert "EndTime" in refused(call, StartTime=NOW, EndTime=NOW - 1)
-    assert full.get_trace_summaries(StartTime=NOW, EndTime=NOW)["TraceSummaries"] == []
+        assert "EndTime" in refused(call, StartTime=now(), EndTime=now() - 1)
+    assert full.get_trace_summaries(StartTime=now(), EndTime=now())["TraceSummaries"] == []
 
 
 HOSTILE = {
@@ -289,7 +289,7 @@ def test_documents_that_json_libraries_fear(client, stock, metadata):
     (kept,) = [s["Document"] for s in trace["Segments"] if s["Id"] == span_id(0, 1)]
     # No parser of Python's reads 1000 levels; of 71 bits a double keeps what this number needs.
     assert metadata in kept or json.loads(kept)["metadata"] == {"a": {"b": 2**70}}
-    assert len(client.get_trace_summaries(**WINDOW)["TraceSummaries"]) == 1
+    assert len(client.get_trace_summaries(**window())["TraceSummaries"]) == 1
     assert client.get_trace_graph(TraceIds=[trace_id(0)])["Services"]
 
 
@@ -341,17 +341,17 @@ def test_the_graph_of_some_traces(full):
 
 
 def test_the_graph_of_a_window(full):
-    (page,) = full.get_paginator("get_service_graph").paginate(**WINDOW)
+    (page,) = full.get_paginator("get_service_graph").paginate(**window())
     assert graph_of(page["Services"]) == SHOP_GRAPH
     assert page["ContainsOldGroupVersions"] is False
-    assert page["StartTime"].timestamp() == WINDOW["StartTime"]
+    assert page["StartTime"].timestamp() == window()["StartTime"]
     shop = next(s for s in page["Services"] if (s["Name"], s.get("Type")) == ("shop", None))
     statistics = shop["SummaryStatistics"]
     assert (statistics["TotalCount"], statistics["OkCount"]) == (250, 225)
     assert statistics["TotalResponseTime"] == pytest.approx(125)
     assert sum(each["Count"] for each in shop["ResponseTimeHistogram"]) == 250
     assert (shop["Root"], shop["State"]) == (True, "active")
-    later = {"StartTime": NOW + 3600, "EndTime": NOW + 7200}
+    later = {"StartTime": now() + 3600, "EndTime": now() + 7200}
     assert full.get_service_graph(**later)["Services"] == []
 
 
@@ -381,17 +381,19 @@ def test_the_graph_of_a_group(client, stock):
     stock([*shop_trace(0), *shop_trace(1, fault=True)])
     broken = client.create_group(GroupName="broken", FilterExpression="fault")["Group"]
     for named in ({"GroupName": "broken"}, {"GroupARN": broken["GroupARN"]}):
-        services = client.get_service_graph(**WINDOW, **named)["Services"]
+        services = client.get_service_graph(**window(), **named)["Services"]
         shop = next(s for s in services if (s["Name"], s.get("Type")) == ("shop", None))
         assert shop["SummaryStatistics"]["TotalCount"] == 1
-    everything = client.get_service_graph(**WINDOW, GroupName="Default")["Services"]
+    everything = client.get_service_graph(**window(), GroupName="Default")["Services"]
     shop = next(s for s in everything if (s["Name"], s.get("Type")) == ("shop", None))
     assert shop["SummaryStatistics"]["TotalCount"] == 2
-    assert "GroupName" in refused(client.get_service_graph, **WINDOW, GroupName="nobody")
+    assert "GroupName" in refused(client.get_service_graph, **window(), GroupName="nobody")
 
 
 def series(client, **members):
-    pages = client.get_paginator("get_time_series_service_statistics").paginate(**WINDOW, **members)
+    pages = client.get_paginator("get_time_series_service_statistics").paginate(
+        **window(), **members
+    )
     return [each for page in pages for each in page["TimeSeriesServiceStatistics"]]
 
 
@@ -433,7 +435,7 @@ def test_periods(full):
         assert all(each["Timestamp"].timestamp() % period == 0 for each in found)
     ask = full.get_time_series_service_statistics
     for period in (0, -60, 61, 1):
-        assert f"Period is {period}" in refused(ask, **WINDOW, Period=period)
+        assert f"Period is {period}" in refused(ask, **window(), Period=period)
 
 
 def test_the_course_of_a_group(client, stock):
@@ -446,15 +448,15 @@ def test_the_course_of_a_group(client, stock):
 @pytest.mark.parametrize("selector", ["fault", 'service("a") { fault }', "id(", "nonsense", '"a"'])
 def test_selectors_that_cant_be_used(full, selector):
     ask = full.get_time_series_service_statistics
-    message = refused(ask, **WINDOW, EntitySelectorExpression=selector)
+    message = refused(ask, **window(), EntitySelectorExpression=selector)
     assert message.startswith("EntitySelectorExpression: ")
 
 
 def test_forecasts_need_a_service(full):
     ask = full.get_time_series_service_statistics
-    assert "ForecastStatistics" in refused(ask, **WINDOW, ForecastStatistics=True)
+    assert "ForecastStatistics" in refused(ask, **window(), ForecastStatistics=True)
     selector = {"EntitySelectorExpression": 'id(name: "shop")'}
-    assert ask(**WINDOW, **selector, ForecastStatistics=True)["TimeSeriesServiceStatistics"]
+    assert ask(**window(), **selector, ForecastStatistics=True)["TimeSeriesServiceStatistics"]
 
 
 # -- groups and sampling rules
@@ -634,8 +636,8 @@ def test_what_has_no_meaning_here(client):
     refused(client.update_trace_segment_destination, Destination="CloudWatchLogs")
     refused(client.get_insight, InsightId=INSIGHT)
     assert client.get_insight_events(InsightId=INSIGHT)["InsightEvents"] == []
-    assert client.get_insight_impact_graph(InsightId=INSIGHT, **WINDOW)["Services"] == []
-    assert client.get_insight_summaries(**WINDOW)["InsightSummaries"] == []
+    assert client.get_insight_impact_graph(InsightId=INSIGHT, **window())["Services"] == []
+    assert client.get_insight_summaries(**window())["InsightSummaries"] == []
 
 
 def test_indexing_rules(client):
@@ -656,7 +658,7 @@ def test_indexing_rules(client):
 
 def test_retrieval_of_traces(full):
     asked = [trace_id(number) for number in range(12)]
-    token = full.start_trace_retrieval(TraceIds=[*asked, "1-x"], **WINDOW)["RetrievalToken"]
+    token = full.start_trace_retrieval(TraceIds=[*asked, "1-x"], **window())["RetrievalToken"]
     found, page = [], {"NextToken": None}
     while "NextToken" in page:
         more = {"NextToken": page["NextToken"]} if page["NextToken"] else {}
@@ -686,13 +688,13 @@ def test_a_trace_of_many_spans_is_retrieved_in_pieces(client, stock):
             "id": span_id(1, 100 + number),
             "parent_id": span_id(1, 2),
             "name": f"part {number}",
-            "start_time": NOW,
-            "end_time": NOW + 1,
+            "start_time": now(),
+            "end_time": now() + 1,
         }
         for number in range(250)
     ]
     stock([root, *map(json.dumps, parts)])
-    token = client.start_trace_retrieval(TraceIds=[trace_id(1)], **WINDOW)["RetrievalToken"]
+    token = client.start_trace_retrieval(TraceIds=[trace_id(1)], **window())["RetrievalToken"]
     found = client.list_retrieved_traces(RetrievalToken=token)["Traces"]
     assert [len(each["Spans"]) for each in found[:2]] == [100, 100]
     spans = [span["Id"] for each in found for span in each["Spans"]]
@@ -725,7 +727,7 @@ def test_what_samplers_of_opentelemetry_send(collector):
         "Another": [],
     }
     boost = {"RuleName": "Default", "ServiceName": "shop", "ClientID": "0" * 24}
-    boost |= {"Timestamp": NOW, "AnomalyCount": 0, "TotalCount": 1, "SampledAnomalyCount": 0}
+    boost |= {"Timestamp": now(), "AnomalyCount": 0, "TotalCount": 1, "SampledAnomalyCount": 0}
     content = {
         "SamplingStatisticsDocuments": [document],
         "SamplingBoostStatisticsDocuments": [boost],
@@ -747,8 +749,8 @@ def test_many_clients_at_once(collector):
             rule = json.dumps({"SamplingRule": {**RULE, "RuleName": f"{client} {number}"}})
             status, _ = ask_plainly(collector, "/CreateSamplingRule", rule)
             assert status in (200, 400)
-            yield ask_plainly(collector, "/TraceSummaries", json.dumps(WINDOW))
-            yield ask_plainly(collector, "/ServiceGraph", json.dumps(WINDOW))
+            yield ask_plainly(collector, "/TraceSummaries", json.dumps(window()))
+            yield ask_plainly(collector, "/ServiceGraph", json.dumps(window()))
             asked = {"TraceIds": [trace_id(100 * client + number)]}
             status, said = ask_plainly(collector, "/Traces", json.dumps(asked))
             assert len(said["Traces"]) == 1  # what was put is there at once
@@ -792,12 +794,12 @@ def fits(shape, value):
 
 EXAMPLES = {
     "PutTraceSegments": {"TraceSegmentDocuments": shop_trace(0)},
-    "PutTelemetryRecords": {"TelemetryRecords": [{"Timestamp": NOW}]},
+    "PutTelemetryRecords": {"TelemetryRecords": [{"Timestamp": now()}]},
     "BatchGetTraces": {"TraceIds": [trace_id(3)]},
-    "GetTraceSummaries": WINDOW,
+    "GetTraceSummaries": window(),
     "GetTraceGraph": {"TraceIds": [trace_id(3)]},
-    "GetServiceGraph": WINDOW,
-    "GetTimeSeriesServiceStatistics": WINDOW,
+    "GetServiceGraph": window(),
+    "GetTimeSeriesServiceStatistics": window(),
     "CreateGroup": {"GroupName": "example"},
     "GetGroup": {"GroupName": "Default"},
     "UpdateGroup": {"GroupName": "Default", "InsightsConfiguration": {"InsightsEnabled": True}},
@@ -824,11 +826,11 @@ EXAMPLES = {
         "Name": "Default",
         "Rule": {"Probabilistic": {"DesiredSamplingPercentage": 5.0}},
     },
-    "StartTraceRetrieval": {"TraceIds": [trace_id(3)], **WINDOW},
+    "StartTraceRetrieval": {"TraceIds": [trace_id(3)], **window()},
     "GetInsight": {"InsightId": INSIGHT},
     "GetInsightEvents": {"InsightId": INSIGHT},
-    "GetInsightImpactGraph": {"InsightId": INSIGHT, **WINDOW},
-    "GetInsightSummaries": WINDOW,
+    "GetInsightImpactGraph": {"InsightId": INSIGHT, **window()},
+    "GetInsightSummaries": window(),
 }
 RETRIEVALS = {"ListRetrievedTraces", "GetRetrievedTracesGraph", "CancelTraceRetrieval"}
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.collector.console_client import ConsoleClient
-from tests.collector.shop import NOW, shop_trace, span_id, trace_id
+from tests.collector.shop import shop_trace, span_id, trace_id
+from tests.helpers import now
 from xtrace.collector import running
 from xtrace.collector.api.v1 import administration
 from xtrace.collector.api.v1.endpoints import ENDPOINTS, EVENTS
@@ -43,7 +44,7 @@ def deep_fault():
     prices["cause"] = EXCEPTION
     prices["metadata"] = {
         "xtrace": {
-            "logs": [{"time": NOW + 0.2, "level": "INFO", "message": "looking", "logger": "p"}]
+            "logs": [{"time": now() + 0.2, "level": "INFO", "message": "looking", "logger": "p"}]
         }
     }
     prices["subsegments"] = [
@@ -51,8 +52,8 @@ def deep_fault():
             "id": span_id(900, 9),
             "name": "prices@db",
             "namespace": "remote",
-            "start_time": NOW + 1.06,
-            "end_time": NOW + 1.07,
+            "start_time": now() + 1.06,
+            "end_time": now() + 1.07,
             "sql": {"sanitized_query": "select price from prices where id = ?", "user": "app"},
             "cause": "e" * 16,
             "fault": True,
@@ -86,7 +87,7 @@ def test_traces_are_listed_newest_first(client):
     row = rows[1]
     assert row == {
         "id": trace_id(29),
-        "start": pytest.approx(NOW + 0.029),
+        "start": pytest.approx(now() + 0.029),
         "response_time": 0.5,
         "duration": 0.5,
         "status": "ok",
@@ -144,8 +145,8 @@ def test_traces_are_found_by_filter_group_and_range(client):
     finally:
         client.collector.service.groups.delete({"GroupName": "bad"})
     assert len(client.table("/traces", range="all", limit=100)) == COUNT + 1
-    assert client.table("/traces", range=f"{NOW - 60}~{NOW}") == []
-    iso = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW + n)) for n in (0, 1)]
+    assert client.table("/traces", range=f"{now() - 60}~{now()}") == []
+    iso = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now() + n)) for n in (0, 1)]
     assert len(client.table("/traces", range="~".join(iso), limit=100)) == COUNT + 1
     assert client.table("/traces", range="PT1S") == []
 
@@ -204,10 +205,10 @@ def test_traces_are_distributed_over_time_and_response_time(client):
     assert told["histogram"] == [[COUNT - 2, 0, 0, 3]]
     assert sum(map(sum, told["series"])) == COUNT + 1
     assert (told["average"], told["p50"], told["max"]) == (0.5, 0.5, 0.5)
-    place = int((NOW - told["starts"][0]) // told["step"])
+    place = int((now() - told["starts"][0]) // told["step"])
     assert told["heatmap"] == [[place, 0, COUNT - 2, 0, 0, 3]]
     assert client.get("/distribution", filter="fault")["count"] == 3
-    assert client.get("/distribution", range="all")["starts"][0] <= NOW
+    assert client.get("/distribution", range="all")["starts"][0] <= now()
 
 
 def test_traces_are_grouped(client):
@@ -328,7 +329,7 @@ def test_what_stands_behind_a_row(client):
     assert told["service"] == {"name": "prices", "type": None}
     segment = client.get(f"/traces/{trace_id(900)}/entities/{told['segment']}")
     assert segment["logs"] == [
-        {"time": NOW + 0.2, "level": "INFO", "message": "looking", "logger": "p"}
+        {"time": now() + 0.2, "level": "INFO", "message": "looking", "logger": "p"}
     ]
     root = client.get(f"/traces/{trace_id(900)}/entities/{span_id(900, 1)}")
     assert root["copy"]["curl"] == (
@@ -628,7 +629,7 @@ def test_the_status_says_what_this_is(client):
     assert told["url"] == client.collector.url
     assert told["store"]["traces"] == COUNT + 1
     assert told["store"]["name"] == ":memory:"
-    assert told["store"]["first"] == pytest.approx(NOW)
+    assert told["store"]["first"] == pytest.approx(now())
     assert told["documents"]["stored"] >= 2 * COUNT
     assert told["change"] == client.collector.store.last_change()
 

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.collector.console_client import ConsoleClient
-from tests.collector.shop import NOW, client_of, shop_trace, span_id, trace_id
+from tests.collector.shop import client_of, shop_trace, span_id, trace_id
 from tests.collector.strategies import odd_documents
+from tests.helpers import now
 from xtrace.collector import files, running
 from xtrace.collector.api.v1 import transfer
 from xtrace.collector.files import Contents, Unreadable, list_csv, redacted, trace_file
@@ -80,7 +81,7 @@ def test_what_is_exported_and_imported_is_the_same_to_the_byte(client, gzipped):
     assert everything(client) == before
     assert (told["format"], told["traces"], told["malformed"]) == ("xtrace", 13, 0)
     assert told["documents"] == told["stored"] == sum(map(len, before.values()))
-    assert (told["first"], told["last"]) == (1, pytest.approx(NOW + 0.161))
+    assert (told["first"], told["last"]) == (1, pytest.approx(now() + 0.161))
     again = client.send("POST", "/import", body)
     assert (again["stored"], again["known"]) == (0, told["stored"])
     assert everything(client) == before
@@ -276,16 +277,16 @@ def secret_document():
             "trace_id": "secret",
             "id": "a",
             "name": "shop",
-            "start_time": NOW,
-            "end_time": NOW + 1,
+            "start_time": now(),
+            "end_time": now() + 1,
             "user": SECRETS["user"],
             "http": {"request": {"url": "http://x/", "client_ip": SECRETS["client_ip"]}},
             "subsegments": [
                 {
                     "id": "b",
                     "name": "db",
-                    "start_time": NOW,
-                    "end_time": NOW + 1,
+                    "start_time": now(),
+                    "end_time": now() + 1,
                     "metadata": {"default": {"x": SECRETS["metadata"]}},
                     "sql": {"sanitized_query": SECRETS["sql"], "user": SECRETS["user"]},
                 }
@@ -405,7 +406,7 @@ def test_a_report_shows_what_is_known(client):
         {
             "id": span_id(1, 8),
             "name": "db",
-            "start_time": NOW + 0.2,
+            "start_time": now() + 0.2,
             "sql": {"sanitized_query": "select a from b"},
             "fault": True,
             "cause": {"exceptions": [{"id": "x", "type": "ValueError", "message": "no"}]},
