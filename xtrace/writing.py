@@ -110,8 +110,7 @@ def _text(entity: Entity, ledger: Ledger) -> str:
             return _any_text(entity, ledger)
         text = (
             # Nothing of a known name must be escaped: X-Ray doesn't accept it.
-            f'{{"name":"{naming.known[entity.name]}","id":{_quote(entity.id)}'
-            f',"start_time":{_time(start)},"end_time":{_time(end)}'
+            f'{{"name":"{naming.known[entity.name]}","id":{_quote(entity.id)},{_times(start, end)}'
         )
         namespace = entity.namespace
         if namespace is not None and namespace in NAMESPACES:
@@ -181,6 +180,19 @@ def _time(seconds: float) -> str:
         _second = second, text
     microseconds = int(fraction * 1e6 + 0.2)  # the double of a whole one may be a little less
     return f"{text}.{_THREE_DIGITS[microseconds // 1000]}{_THREE_DIGITS[microseconds % 1000]}"
+
+
+def _times(start: float, end: float) -> str:
+    """Both times of an entity, the later one last: mostly, they are of the second of the last."""
+    second, text = _second
+    begun, ended = start - second, end - second
+    if begun < 0.0 or ended >= 1.0:
+        return f'"start_time":{_time(start)},"end_time":{_time(end)}'
+    begun, ended = int(begun * 1e6 + 0.2), int(ended * 1e6 + 0.2)
+    return (
+        f'"start_time":{text}.{_THREE_DIGITS[begun // 1000]}{_THREE_DIGITS[begun % 1000]}'
+        f',"end_time":{text}.{_THREE_DIGITS[ended // 1000]}{_THREE_DIGITS[ended % 1000]}'
+    )
 
 
 def _http(block: dict[str, Any]) -> str:
