@@ -19,7 +19,7 @@ PACKAGE = Path(xtrace.__file__).parent
 # Imports point down this list: a module may import, also inside a function, what stands above it
 # or beside it. What stands in one line is one room.
 FLOORS = [
-    ["_version", "errors", "forks"],
+    ["_version", "errors", "forks", "interruption"],
     [
         "daemon",
         "database_errors",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import gc
+import linecache
 import os
+import signal
+import sqlite3
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import xtrace
 from tests.helpers import eventually
+from xtrace import cause, document
 from xtrace.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -38,6 +42,12 @@ def record(recorder: Recorder) -> None:
     segment.put_annotation("late", 1)
     recorder.repaired("for a test")
     recorder.stats()
+
+
+def stack_of(thread: threading.Thread) -> str:
+    """Where a thread is."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return "".join(traceback.format_stack(frame)[-12:])
 
 
 def at_each_line(action: Callable[[], None]) -> tuple[Any, set[object]]:
@@ -83,8 +93,7 @@ def test_whoever_comes_in_between_waits_for_no_lock_and_is_recorded(kind, tmp_pa
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(DEADLINE_SECONDS)
-    frame = sys._current_frames().get(thread.ident or 0)
-    assert not thread.is_alive(), "".join(traceback.format_stack(frame)[-12:])
+    assert not thread.is_alive(), stack_of(thread)
     for emitter in recorder.emitters:
         emitter.close()
     eventually(lambda: recorder.stats().pending == 0, DEADLINE_SECONDS)
@@ -94,32 +103,97 @@ def test_whoever_comes_in_between_waits_for_no_lock_and_is_recorded(kind, tmp_pa
     assert stats.open == 0
 
 
-def test_a_finalizer_that_records_a_failure_may_run_anywhere(recorder):
-    """Making a container may collect garbage, in the middle of what we lock."""
+class TimeIsUp(Exception):
+    """As RQ's and Celery's jobs get it."""
 
-    class Connection:
-        def __init__(self) -> None:
-            self.itself = self
 
-        def __del__(self) -> None:
-            with recorder.in_subsegment("close") as call:
-                call.put_http_meta("status", 500)
+@pytest.fixture
+def alarm():
+    """The handler of a signal, which raises: alarm[-1] is the last that it has raised."""
+    raised: list[TimeIsUp] = []
 
-    def run() -> None:
-        before = gc.get_threshold()
-        gc.set_threshold(1)
-        try:
-            with recorder.in_segment("work"):
-                for _ in range(200):
-                    Connection()
-                    with recorder.in_subsegment("part") as part:
-                        part.add_fault_flag()
-        finally:
-            gc.set_threshold(*before)
+    def handler(number: int, frame: Any) -> None:
+        raised.append(TimeIsUp())
+        raise raised[-1]
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(DEADLINE_SECONDS)
-    assert not thread.is_alive()
-    gc.collect()
-    assert recorder.stats().sent > 300
+    before = signal.signal(signal.SIGALRM, handler)
+    yield raised
+    signal.signal(signal.SIGALRM, before)
+
+
+def every_kind_of_work() -> None:
+    connection = sqlite3.connect(":memory:")
+    with xtrace.in_segment("work") as segment:
+        segment.put_metadata("any", object())
+        connection.execute("select 1")
+        with suppress(sqlite3.Error), xtrace.in_subsegment("part") as part:
+            part.put_annotation("odd key", object())
+            connection.execute("select nothing")
+    connection.close()
+
+
+def interrupted_after(lines: int, alarm: list[TimeIsUp]) -> str | None:
+    """Do the work, with the signal after so many lines of xtrace's; where, if it took that many."""
+    left = lines
+    place = None
+
+    def trace(frame: Any, event: str, _: Any) -> Any:
+        nonlocal left, place
+        code = frame.f_code
+        if not code.co_filename.startswith(PACKAGE):
+            return None
+        if linecache.getline(code.co_filename, frame.f_lineno).lstrip().startswith("with "):
+            return (
+                trace  # perhaps between a block's end and the lock's release: no signal comes there
+            )
+        if code.co_name == "ask" and frame.f_lineno == code.co_firstlineno + 1:
+            return trace  # in front of its `try`: orjson loses that, and nobody can catch it
+        left -= event == "line"
+        if left < 0:
+            sys.settrace(None)
+            place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            signal.raise_signal(signal.SIGALRM)
+        return trace
+
+    raised = None
+    sys.settrace(trace)
+    try:
+        every_kind_of_work()
+    except TimeIsUp as error:
+        raised = error
+    finally:
+        sys.settrace(None)
+    assert raised is (alarm[-1] if place else None), f"kept at {place}"
+    return place
+
+
+@pytest.mark.parametrize("encoder", ["json", "orjson"])
+def test_what_a_signal_s_handler_raises_reaches_the_program(
+    encoder, alarm, traces, monkeypatch, lenient_faults
+):
+    """It may come anywhere in our code, and is never kept as a fault of ours: a job would go on."""
+    monkeypatch.setattr(document, "is_orjson", encoder == "orjson")
+    if encoder == "json":
+        monkeypatch.setattr(document, "dumps", document._standard_dumps())
+    xtrace.patch("sqlite3")
+    every_kind_of_work()
+    places = []
+    while not places or places[-1] is not None:
+        places.append(interrupted_after(len(places), alarm))
+        xtrace.recorder.clear_trace_entities()
+    xtrace.unpatch("sqlite3")
+    xtrace.flush()
+    stats = xtrace.stats()
+    assert len(places) > 300
+    assert stats.pending == 0
+
+
+def test_a_segment_ends_even_if_its_exception_is_not_described_in_time(
+    recorder, alarm, monkeypatch
+):
+    monkeypatch.setattr(cause, "describe", lambda *_: signal.raise_signal(signal.SIGALRM))
+    with pytest.raises(TimeIsUp), recorder.in_segment("work"), recorder.in_subsegment("part"):
+        raise ValueError
+    assert recorder.get_trace_entity() is None
+    assert recorder.stats().open == 0
+    assert recorder.stats().sent == 2

@@ -12,6 +12,7 @@ import os
 import sys
 
 from . import ids
+from .interruption import let_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ def _members(error: BaseException) -> tuple[BaseException, ...]:
             return ()
         # type(), because isinstance() asks an object for its __class__, which may raise.
         return tuple(each for each in members if issubclass(type(each), BaseException))
-    except Exception:  # anybody's property may be of that name
+    except Exception as problem:  # anybody's property may be of that name
+        let_through(problem)
         return ()
 
 
@@ -147,8 +149,8 @@ def _safe_messages(errors: list[BaseException], redact: bool) -> list[tuple[str,
             try:
                 found[str(each)] = ""
                 found[str(each)] = message(each)
-            except Exception:  # then it has none
-                pass
+            except Exception as problem:  # then it has none
+                let_through(problem)
     found.pop("", None)
     return sorted(found.items(), key=lambda pair: -len(pair[0]))
 
@@ -169,7 +171,8 @@ def _entry(error: BaseException, max_frames: int, said: list[tuple[str, str]]) -
 def _message(error: BaseException, said: list[tuple[str, str]]) -> str:
     try:
         message = str(error)
-    except Exception:
+    except Exception as problem:
+        let_through(problem)
         return ""
     for text, safe in said:
         message = message.replace(text, safe)

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import re
 
+from .interruption import let_through
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +45,8 @@ def _cause(error: BaseException) -> BaseException | None:
     """What SQLAlchemy's error is about: any exception that stopped a statement."""
     try:
         cause = getattr(error, "orig", None)
-    except Exception:  # anybody's property may be of that name
+    except Exception as problem:  # anybody's property may be of that name
+        let_through(problem)
         return None
     return cause if isinstance(cause, BaseException) and cause is not error else None
 

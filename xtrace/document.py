@@ -14,6 +14,7 @@ from operator import itemgetter
 
 from . import naming, values
 from ._version import __version__
+from .interruption import let_through
 from .model import GOOD_CHARS, GOOD_KEYS, UNINDEXED
 from .values import LARGEST_INTEGER, SMALLEST_INTEGER
 
@@ -97,7 +98,8 @@ def describe(batch: list[Entity], ledger: Ledger) -> dict[Entity, dict[str, Any]
         name = entity.name
         try:
             name = naming.known[name]
-        except Exception:  # not known, or no text
+        except Exception as error:  # not known, or no text
+            let_through(error)
             name = naming.clean(name, ledger)
         annotations = entity._annotations
         metadata = entity._metadata
@@ -403,7 +405,10 @@ def encode(document: dict[str, Any], ending: bytes = b"}") -> bytes:
         data = dumps(document)
         if not is_orjson and b'"metadata":' in data and looks_odd(data):
             data = dumps(_plain(document))
-    except Exception:  # of the application's values: a cycle, NaN, a tuple as key, a race, ...
+    except Exception as error:  # of the application's values: a cycle, NaN, a tuple as key, ...
+        let_through(error)
+        if isinstance(error.__cause__, _CameInBetween):
+            raise error.__cause__.error from None
         data = dumps(_plain(document))
     return data if ending == b"}" else data[:-1] + ending
 
@@ -425,7 +430,24 @@ def _orjson_dumps() -> Callable[[Any], bytes]:
         | orjson.OPT_PASSTHROUGH_DATACLASS
     )
     orjson_dumps, to_json = orjson.dumps, values.to_json
-    return lambda value: orjson_dumps(value, to_json, ask_to_json)
+
+    def ask(value: object) -> object:
+        try:
+            return to_json(value)
+        except RecursionError:
+            raise
+        except BaseException as error:  # it keeps all others but those of a signal's handler
+            raise _CameInBetween(error) from None
+
+    return lambda value: orjson_dumps(value, ask, ask_to_json)
+
+
+class _CameInBetween(Exception):
+    """Around an exception on its way through orjson, which loses where an exception comes from."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
 
 
 def standard_text() -> Callable[[Any], str]:

@@ -10,6 +10,7 @@ import time
 from threading import RLock
 
 from . import forks
+from .interruption import let_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,8 +47,10 @@ def report(kind: str, message: str, error: BaseException | None = None, site: st
     message: one line on what happened and what was done about it.
     site: what tells this fault from others of its kind (a call site, an address).
     """
-    if strict and error is not None and not isinstance(error, OSError):
-        raise error
+    if error is not None:
+        let_through(error)
+        if strict and not isinstance(error, OSError):
+            raise error
     with _lock:
         counts[kind] = counts.get(kind, 0) + 1
     line_due = due(f"{kind} {site}")
@@ -89,7 +92,8 @@ def _log(level: str, message: str, error: BaseException | None, left_out: int) -
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:
+    except Exception as another:
+        let_through(another)
         return "(its message can't be read)"
 
 

@@ -679,7 +679,11 @@ class Segment(Entity):
         end_time: float | None = None,
     ) -> None:
         if error is not None:
-            self._stopped_by(error)
+            try:
+                self._stopped_by(error)
+            except BaseException:  # of a signal's handler: the end comes all the same
+                self.__exit__(None, None, None, end_time)
+                raise
         owner = self._owner
         if not owner.open.pop(self, 0) and not self._may_end(owner):
             return
@@ -827,7 +831,11 @@ class Subsegment(Entity):
         end_time: float | None = None,
     ) -> None:
         if error is not None:
-            self._stopped_by(error)
+            try:
+                self._stopped_by(error)
+            except BaseException:  # of a signal's handler: the end comes all the same
+                self.__exit__(None, None, None, end_time)
+                raise
         segment = self.segment
         owner = segment._owner
         if not owner.open.pop(self, 0) and not self._may_end(owner):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from .interruption import let_through
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .ledger import Ledger
@@ -27,7 +29,8 @@ def clean(name: object, ledger: Ledger | None = None) -> str:
     if not isinstance(name, str):
         try:
             name = str(name) if name is not None else ""
-        except Exception:
+        except Exception as error:
+            let_through(error)
             name = type(name).__name__
     cleaned = known.get(name)
     if cleaned is None:

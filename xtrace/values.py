@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from math import isfinite
 
+from .interruption import let_through
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -113,7 +115,8 @@ def to_json(value: object) -> object:
     """
     try:
         return _to_json(value)
-    except Exception:
+    except Exception as error:
+        let_through(error)
         return _type_name(value)
 
 
@@ -155,7 +158,8 @@ def text(value: object) -> str:
     """str(value), also where that fails."""
     try:
         return str(value)
-    except Exception:  # Python's own limit for integers (4,300 digits), or a __str__ that raises
+    except Exception as error:  # Python's limit for integers (4,300 digits), a __str__ that raises
+        let_through(error)
         return _type_name(value)
 
 

@@ -13,6 +13,7 @@ from operator import attrgetter
 
 from . import naming
 from .document import NAMESPACES, constant_of, describe, encode, looks_odd, merge, standard_text
+from .interruption import let_through
 from .model import LATEST, SUBSEGMENTS
 
 TYPE_CHECKING = False
@@ -143,7 +144,8 @@ def _text(entity: Entity, ledger: Ledger) -> str:
         elif annotations:
             text = f'{text},"annotations":{_flat(annotations)}'
         return text
-    except Exception:  # a name that wasn't looked at, a value of another kind, ...
+    except Exception as error:  # a name that wasn't looked at, a value of another kind, ...
+        let_through(error)
         return _any_text(entity, ledger)
 
 

@@ -16,6 +16,7 @@ from threading import RLock
 from .. import forks
 from ..daemon import endpoint, endpoint_text
 from ..faults import report
+from ..interruption import let_through
 from ..packing import pack
 from . import MAX_DATAGRAM_BYTES, Emitter
 
@@ -105,6 +106,7 @@ class UdpEmitter(Emitter):
         try:
             sock.send(datagram)
         except Exception as error:
+            let_through(error)
             another = self._recover(error, len(datagram)) if may_retry else None
             if another is not None:
                 self._send(another, packed, may_retry=False)

@@ -14,6 +14,7 @@ from .. import faults
 from ..default import recorder
 from ..document import MAX_AWS_CHARS
 from ..header import NAME
+from ..interruption import let_through
 from ._aws_parameters import PARAMETERS
 from ._messaging import CARRIERS
 from ._outgoing import EVERY_LAYER, Call, trace_headers
@@ -297,8 +298,8 @@ def tried(context: Any) -> None:
         attempt = context["retries"]["attempt"]
         if attempt > 1 and entity.__class__ is Call and entity.layer == AWS:
             entity.aws["retries"] = attempt - 1
-    except Exception:  # an older botocore doesn't count there
-        pass
+    except Exception as error:  # an older botocore doesn't count there
+        let_through(error)
 
 
 def _without_values(message: str) -> str:

@@ -16,6 +16,7 @@ import inspect
 from .. import cause, faults, ids, redaction
 from ..default import recorder as _recorder
 from ..document import MAX_FIELD_CHARS, MAX_SQL_CHARS
+from ..interruption import let_through
 from ..model import OPEN, Subsegment
 from ..naming import peer_name
 from ..noop import NO_SUBSEGMENT
@@ -480,7 +481,8 @@ def kept_with(connection: Any, describe: Callable[[Any], Database], unknown: Dat
         database = describe(connection)
         connection._xtrace_database = database
         return database
-    except Exception:
+    except Exception as error:
+        let_through(error)
         return unknown
 
 

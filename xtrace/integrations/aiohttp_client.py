@@ -10,6 +10,7 @@ from functools import wraps
 
 from .. import faults
 from ..default import recorder
+from ..interruption import let_through
 from ._outgoing import (
     AIOHTTP,
     CALLED_BY,
@@ -102,7 +103,8 @@ def _url(session: Any, given: Any, params: Any) -> str:
         if params and not recorder.redact:
             url = url.update_query(params)
         return str(url)
-    except Exception:  # aiohttp says what is wrong with it, or has changed
+    except Exception as error:  # aiohttp says what is wrong with it, or has changed
+        let_through(error)
         return str(given)
 
 

@@ -11,6 +11,7 @@ import asyncpg
 from asyncpg import connection, cursor, pool, prepared_stmt
 
 from ..default import recorder
+from ..interruption import let_through
 from ._sql import (
     PREPARED,
     Composed,
@@ -80,7 +81,8 @@ def _database(connection: Any) -> Database:
     if found is None:
         try:
             found = _describe(connection)
-        except Exception:  # it's closed, most likely
+        except Exception as error:  # it's closed, most likely
+            let_through(error)
             return _UNKNOWN
         _databases[ref(connection, _databases.pop)] = found
     return found

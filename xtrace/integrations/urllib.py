@@ -10,6 +10,7 @@ from urllib.error import HTTPError
 from .. import faults
 from ..default import recorder
 from ..header import NAME
+from ..interruption import let_through
 from ._outgoing import (
     HTTP_CLIENT,
     URLLIB,
@@ -85,7 +86,8 @@ def _request(fullurl: Any, data: Any) -> urllib.request.Request | None:
         if isinstance(fullurl, str):
             fullurl = urllib.request.Request(fullurl, data)
         return fullurl if fullurl.type in ("http", "https") else None
-    except Exception:  # open() says what is wrong with it
+    except Exception as error:  # open() says what is wrong with it
+        let_through(error)
         return None
 
 

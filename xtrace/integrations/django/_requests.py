@@ -10,6 +10,7 @@ from asgiref.sync import iscoroutinefunction, sync_to_async
 
 from ... import faults
 from ...default import recorder as default_recorder
+from ...interruption import let_through
 from ...model import GOOD_CHARS
 from .._http import (
     ROUTE,
@@ -462,7 +463,8 @@ class _Stream:
             if isinstance(part, str):
                 part = part.encode(self._response.charset)
             self._sent += len(part)
-        except Exception:  # Django turns anything into bytes
+        except Exception as error:  # Django turns anything into bytes
+            let_through(error)
             self._sent += len(str(part))
 
     def _end(self, error: BaseException | None) -> None:
