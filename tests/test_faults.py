@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import time
@@ -74,6 +75,38 @@ def test_a_message_that_cannot_be_read_is_no_second_failure(clock, caplog):
 
     report("emitter", "It failed", Unreadable())
     assert caplog.messages == ["It failed: Unreadable: (its message can't be read)"]
+
+
+def test_a_handler_of_the_application_s_that_fails_is_none_either(clock):
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise RuntimeError("the disk is full")
+
+    handler = Broken()
+    logging.getLogger().addHandler(handler)
+    try:
+        report("emitter", "It failed")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert faults.counts == {"emitter": 1, "logging": 1}
+
+
+def test_a_handler_whose_own_calls_fail_inside_xtrace_is_not_called_for_ever(clock):
+    class Calling(logging.Handler):
+        lines = 0
+
+        def emit(self, record: logging.LogRecord) -> None:
+            self.lines += 1
+            report("emitter", "It failed")
+
+    handler = Calling()
+    logging.getLogger().addHandler(handler)
+    try:
+        report("emitter", "It failed")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert handler.lines == 1
+    assert faults.counts == {"emitter": 2}
 
 
 def test_strict_raises_what_is_reported_but_not_what_the_system_says():

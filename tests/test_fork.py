@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from xtrace import forks
 from xtrace.recorder import Recorder
 
 ROOT = Path(__file__).parents[1]
@@ -292,3 +293,25 @@ def test_threads_of_ours_import_only_where_no_fork_can_be_in_the_middle(settings
         ECS_CONTAINER_METADATA_URI_V4="http://127.0.0.1:9",
     )
     assert said == "[]\n"
+
+
+def test_two_threads_may_fork_at_once_and_one_give_up_waiting(monkeypatch):
+    """The fork of a large process takes seconds."""
+    monkeypatch.setattr(forks, "LONGEST_WAIT_SECONDS", 0.05)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def fork() -> None:
+        forks._before()
+        begun.set()
+        go_on.wait(10)
+        forks._after_in_parent()
+
+    thread = threading.Thread(target=fork)
+    thread.start()
+    begun.wait(10)
+    forks._before()
+    go_on.set()
+    thread.join()
+    forks._after_in_parent()
+    assert forks._importing.acquire(timeout=0.5), "nobody can import or fork any more"
+    forks._importing.release()

@@ -80,13 +80,17 @@ def log(level: str, message: str, key: str) -> None:
 
 
 def _log(level: str, message: str, error: BaseException | None, left_out: int) -> None:
-    # Here, because it costs more than the rest of `import xtrace`.
-    logging = forks.load("logging")
     if left_out:
         message = f"{message} (and {left_out} more like it in the last minute)"
     if error is not None:
         message = f"{message}: {type(error).__name__}: {_text(error)}"
-    getattr(logging.getLogger("xtrace"), level)(message)
+    try:
+        # Here, because it costs more than the rest of `import xtrace`.
+        logging = forks.load("logging")
+        getattr(logging.getLogger("xtrace"), level)(message)
+    except Exception as another:  # of the application's filters and handlers; or Python is ending
+        let_through(another)
+        counts["logging"] = counts.get("logging", 0) + 1
 
 
 def _text(error: BaseException) -> str:

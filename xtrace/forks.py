@@ -24,7 +24,6 @@ LONGEST_WAIT_SECONDS = 1.0
 
 # Not threading's: gevent may have replaced it, and greenlets must not wait for each other here.
 _importing = _thread.RLock()
-_waited = False
 
 
 def in_child(function: Callable[[], None]) -> None:
@@ -80,13 +79,14 @@ def thread(
 
 
 def _before() -> None:
-    global _waited
-    _waited = _importing.acquire(timeout=LONGEST_WAIT_SECONDS)
+    _importing.acquire(timeout=LONGEST_WAIT_SECONDS)
 
 
 def _after_in_parent() -> None:
-    if _waited:
+    try:
         _importing.release()
+    except RuntimeError:  # it wasn't acquired in time
+        pass
 
 
 def _after_in_child() -> None:
