@@ -421,6 +421,40 @@ def program(*words, **environment):
         process.communicate()
 
 
+def test_what_http_was_told_is_taken_survives_a_kill(tmp_path):
+    path = str(tmp_path / "x.db")
+    taken: list[str] = []
+
+    def send_until_it_dies(address, sender):
+        number = sender * 1_000_000
+        try:
+            while True:
+                some = [document(number + each) for each in range(20)]
+                number += len(some)
+                texts = [json.dumps(each) for each in some]
+                reply = ask(address, "/TraceSegments", json.dumps({"TraceSegmentDocuments": texts}))
+                if json.loads(reply[2])["UnprocessedTraceSegments"] == []:
+                    taken.extend(each["trace_id"] for each in some)
+        except (OSError, http.client.HTTPException):
+            pass
+
+    with program("--listen", "127.0.0.1:0", "--db", path) as process:
+        address = address_of(process)
+        senders = [
+            threading.Thread(target=send_until_it_dies, args=(address, number))
+            for number in range(3)
+        ]
+        for sender in senders:
+            sender.start()
+        eventually(lambda: len(taken) > 600)
+        process.kill()
+        for sender in senders:
+            sender.join()
+    store = open_to_read(path)
+    assert [trace_id for trace_id in taken if not store.raw(trace_id)] == []
+    store.close()
+
+
 def address_of(process):
     """Where it listens, as its first line says."""
     line = process.stdout.readline()

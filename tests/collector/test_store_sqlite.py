@@ -426,12 +426,14 @@ def test_when_the_disk_is_full_documents_wait_then_are_dropped_and_it_goes_on(
         counts = store.counts()
         assert counts.waiting > 0
         assert counts.taken == counts.stored + counts.dropped + counts.waiting
+        assert not store.is_safe(timeout=30)  # and says so at once
         assert "disk full" in caplog.text or "full" in caplog.text
         assert len([r for r in caplog.records if "store documents" in r.message]) == 1
         store._readers.clear()
         store._writer._connection.execute("pragma max_page_count = 100000")
         assert store.write(parsed(large(number + 1)), timeout=10) == 1
         assert store.flush(30)
+        assert store.is_safe(timeout=30)
         counts = store.counts()
         assert counts.waiting == 0
         assert counts.stored == number + 2 - counts.dropped

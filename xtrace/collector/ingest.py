@@ -50,6 +50,9 @@ SECONDS_FOR_ROOM = 0.05
 SECONDS_TO_STORE = 30.0
 """How long the store is waited for to have room; what arrives meanwhile waits here."""
 
+SECONDS_TO_COMMIT = 5.0
+"""How long a sender over HTTP waits at most: what it is told was taken survives a crash of ours."""
+
 
 class Problem(NamedTuple):
     """Why a document was not taken. id: as the document says, None if it doesn't in a usable way.
@@ -194,7 +197,9 @@ class Ingest:
     # -- from HTTP
 
     def take_each(self, bodies: Sequence[bytes]) -> list[Problem | None]:
-        """Read and store these bodies now; gives for each why it was not taken, None if it was."""
+        """Read and store these bodies now; gives for each why it was not taken, None if it was and
+        outlives this process.
+        """
         answers: list[Problem | None] = []
         found: list[Document] = []
         for body in bodies:
@@ -209,12 +214,16 @@ class Ingest:
         with self._changed:
             self._handed += len(found)
         if not self._hand_over(found, SECONDS_FOR_ROOM):
-            return [
-                answer or _problem(body, "There is no room for it now.", code=NO_ROOM)
-                for answer, body in zip(answers, bodies, strict=True)
-            ]
-        self.checks.check(found)
-        return answers
+            refusal = "There is no room for it now."
+        elif found and not self._store.is_safe(SECONDS_TO_COMMIT):
+            refusal = "It waits for the store, which doesn't get on now."
+        else:
+            self.checks.check(found)
+            return answers
+        return [
+            answer or _problem(body, refusal, code=NO_ROOM)
+            for answer, body in zip(answers, bodies, strict=True)
+        ]
 
     def take_documents(self, found: Sequence[Document]) -> bool:
         """Store documents that were read already, all or none; waits for room."""

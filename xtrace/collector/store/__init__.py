@@ -287,6 +287,13 @@ class Store(ABC):
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until what was taken before is stored and shows everywhere; False if it took longer."""
 
+    def is_safe(self, timeout: float) -> bool:
+        """Wait until what was taken before outlives this process; False if it doesn't, or took longer.
+
+        True at once for a store that keeps nothing beyond the process, or answers for itself.
+        """
+        return True
+
     @abstractmethod
     def close(self) -> None:
         """Store what was taken, and give up the store."""

@@ -164,6 +164,10 @@ class SQLiteStore(Store):
         """See Store."""
         return self._writing().flush(timeout)
 
+    def is_safe(self, timeout: float) -> bool:
+        """See Store."""
+        return self._in_memory or self._writing().await_commit(timeout)
+
     def outbox(self, targets: Sequence[str]) -> Outbox:
         """See Store."""
         self._job(lambda writer: writer.keep_for(targets))

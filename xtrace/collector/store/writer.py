@@ -167,6 +167,10 @@ class Writer:
         self.run_name: str | None = None
         self._targets: tuple[str, ...] = ()
 
+        self._accepted = 0
+        self._finished = 0
+        self._lost = 0
+        self._fails = False
         self.taken = 0
         self.stored = 0
         self.dropped = 0
@@ -198,6 +202,7 @@ class Writer:
                 return 0
             self._waiting.append(documents)
             self._waiting_bytes += size
+            self._accepted += len(documents)
             self._changed.notify_all()
         return len(documents)
 
@@ -225,6 +230,18 @@ class Writer:
             self._hurried.append(stored)
             self._changed.notify_all()
         _result(stored, timeout)
+
+    def await_commit(self, timeout: float) -> bool:
+        """Wait until the documents that have been taken are committed; False if any isn't, or it
+        took longer.
+        """
+        with self._changed:
+            accepted, lost = self._accepted, self._lost
+            if self._finished < accepted:
+                self._hurried.append(Future())  # what has come meanwhile is committed with it
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._finished >= accepted or self._fails, timeout)
+            return self._finished >= accepted and self._lost == lost
 
     def flush(self, timeout: float | None) -> bool:
         """Wait until what was taken is stored and compiled; False if it took longer."""
@@ -349,6 +366,9 @@ class Writer:
             if isinstance(error, sqlite3.OperationalError) and patient:
                 # A full disk, another program's lock, a failed device: it may go by.
                 self._complain("Can't store documents", error)
+                with self._changed:
+                    self._fails = True
+                    self._changed.notify_all()
                 return False
             if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
                 self._complain(f"Lost {len(self._batch)} documents that can't be stored", error)
@@ -382,10 +402,13 @@ class Writer:
 
     def _finish_batch(self, stored: bool) -> None:
         with self._changed:
+            self._finished += len(self._batch)
             if stored:
                 self.stored += len(self._batch)
             else:
                 self.dropped += len(self._batch)
+                self._lost += len(self._batch)
+            self._fails = False
             self._waiting_bytes -= sum(len(document.data) for document in self._batch)
             self._batch = []
             self._changed.notify_all()
