@@ -191,7 +191,32 @@ def test_a_first_load_takes_few_requests_and_asks_for_nothing_twice(console, pla
     assert len({*asked}) == len(asked)
     assert sum("/assets/" in url for url in asked) <= 4
     assert sum("/api/" in url for url in asked) <= 6
-    assert page.evaluate("window.early.size") == 0, "what was asked for early was of no use"
+
+
+@pytest.mark.parametrize("place", ["/?range=all", "/traces?range=all&sort=-duration", "/traces/{}"])
+def test_what_the_browser_is_told_to_ask_for_early_is_what_the_scripts_ask_for(console, place):
+    place = place.format(console.one("ok"))
+    page = console.page()
+    early, asked = [], []
+
+    def without_a_word(route):
+        response = route.fetch()
+        headers = dict(response.headers)
+        early.append(headers.pop("link"))
+        route.fulfill(response=response, headers=headers)
+
+    def take(request):
+        asked.append(request.url.removeprefix(console.collector.url))
+
+    page.route(console.collector.url + place, without_a_word)
+    page.on("request", take)
+    try:
+        console.open(place)
+    finally:
+        page.remove_listener("request", take)
+        page.unroute_all()
+    (told,) = early
+    assert told[1 : told.index(">")] in asked
 
 
 def test_thresholds_are_added_changed_ordered_and_deleted(console):

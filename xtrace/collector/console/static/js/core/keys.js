@@ -1,6 +1,6 @@
 // Keys for everything. Whoever is on the screen says which keys it takes; "?" lists them all.
 
-import { shared, useEffect, useLatest } from "./view.js";
+import { shared, useLatest, useLayoutEffect } from "./view.js";
 import { shortcuts } from "./settings.js";
 
 /**
@@ -36,11 +36,11 @@ export function continuations(first) {
   return [...listed().values()].flat().filter((binding) => binding.keys.startsWith(`${first} `));
 }
 
-/** Take keys while the component is on the screen. @param {Binding[]} bindings */
+/** Take keys as soon as, and while, the component is on the screen. @param {Binding[]} bindings */
 export function useKeys(bindings) {
   const latest = useLatest((index, event) => bindings[index].run(event));
   const shape = bindings.map((each) => `${each.keys}|${each.label}|${each.group}`).join("\n");
-  useEffect(() => {
+  useLayoutEffect(() => {
     const layer = {};
     layers.set(layer, bindings.map((each, index) => ({ ...each, run: (event) => latest(index, event) })));
     return () => layers.delete(layer);

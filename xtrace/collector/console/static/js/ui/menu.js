@@ -1,6 +1,6 @@
 // A button that opens a list of things to do or choose; keys as everywhere: arrows, Home, End, Esc.
 
-import { classes, html, useEffect, useRef, useState } from "../core/view.js";
+import { classes, html, useLayoutEffect, useRef, useState } from "../core/view.js";
 import { Icon } from "./icons.js";
 
 /**
@@ -9,7 +9,7 @@ import { Icon } from "./icons.js";
  */
 export function useDismiss(open, close) {
   const ref = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return undefined;
     const outside = (event) => ref.current && !ref.current.contains(event.target) && close();
     const escape = (event) => {
@@ -42,7 +42,7 @@ export function Menu({ label, items, name, icon, side = "left", kind = "button",
   const ref = useDismiss(open, () => setOpen(false));
   const list = useRef(null);
   const all = () => [...(list.current?.querySelectorAll('[role^="menuitem"]') ?? [])];
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return;
     onOpen?.();
     (list.current?.querySelector('[aria-checked="true"]') ?? all()[0])?.focus();
