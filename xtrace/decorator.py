@@ -14,12 +14,16 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
     from typing import Any
 
     from .recorder import Recorder
 
     Function = Callable[..., Any]
+
+PLAIN = "plain"
+COROUTINE = "coroutine"
+EMPTY: Mapping[str, Any] = {}
 
 # Of a code object's co_flags; `inspect` has the names, and takes longer to import than xtrace.
 _GENERATOR = 0x20
@@ -27,10 +31,19 @@ _COROUTINE = 0x80 | 0x100
 _ASYNC_GENERATOR = 0x200
 
 
-def capture(recorder: Recorder, function: Any, name: str | None, namespace: str | None) -> Any:
-    """The function, or the classmethod or staticmethod object, wrapped. Raises TypeError for a class."""
+def capture(
+    recorder: Recorder,
+    function: Any,
+    name: str | None,
+    namespace: str | None,
+    kinds: Mapping[str, Any] = EMPTY,
+) -> Any:
+    """The function, or the classmethod or staticmethod object, wrapped. Raises TypeError for a class.
+
+    kinds: what wraps functions of a kind (PLAIN, COROUTINE) in place of what is here.
+    """
     if isinstance(function, (classmethod, staticmethod)):
-        return type(function)(capture(recorder, function.__func__, name, namespace))
+        return type(function)(capture(recorder, function.__func__, name, namespace, kinds))
     if isinstance(function, type) or not callable(function):
         raise TypeError(
             f"capture decorates functions and methods; {function!r} is "
@@ -42,11 +55,11 @@ def capture(recorder: Recorder, function: Any, name: str | None, namespace: str 
     if flags & _ASYNC_GENERATOR:
         wrap = _async_generator
     elif flags & _COROUTINE:
-        wrap = _coroutine
+        wrap = kinds.get(COROUTINE, _coroutine)
     elif flags & _GENERATOR:
         wrap = _generator
     else:
-        wrap = _plain
+        wrap = kinds.get(PLAIN, _plain)
     return functools.wraps(function)(wrap(recorder, function, name, namespace))
 
 

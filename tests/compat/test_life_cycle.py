@@ -156,6 +156,7 @@ def test_segments_that_wait_for_ever_are_sent_when_there_are_too_many(
 
     monkeypatch.setattr(model, "MAX_OPEN", 10)
     monkeypatch.setattr("aws_xray_sdk.core.models.subsegment.MAX_OPEN", 10)
+    monkeypatch.setattr("aws_xray_sdk.core.recorder.MAX_OPEN", 10)
     for number in range(40):
         xray_recorder.clear_trace_entities()
         xray_recorder.begin_segment(f"s{number}")

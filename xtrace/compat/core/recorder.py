@@ -13,9 +13,10 @@ import time
 from functools import cached_property
 from weakref import WeakSet
 
-from xtrace import faults, model
+from xtrace import faults, ids, model
 from xtrace.compat.aws_xray_sdk import on_uninstall
 from xtrace.default import recorder as default_recorder
+from xtrace.model import MAX_OPEN, OPEN
 from xtrace.recorder import Recorder
 
 from ..sdk_config import SDKConfig, global_sdk_config
@@ -25,8 +26,8 @@ from .daemon_config import DaemonConfig
 from .exceptions.exceptions import SegmentNameMissingException
 from .lambda_launcher import check_in_lambda
 from .models.default_dynamic_naming import DefaultDynamicNaming
-from .models.dummy_entities import DummySegment, DummySubsegment
-from .models.entity import Entity, innermost_frames
+from .models.dummy_entities import DummySegment, DummySubsegment, dummy_under
+from .models.entity import Entity, clean_name, innermost_frames, known_names
 from .models.segment import Segment, SegmentContextManager, record_stop
 from .models.subsegment import Subsegment, SubsegmentContextManager
 from .sampling.sampler import DefaultSampler
@@ -221,7 +222,12 @@ class AWSXRayRecorder:
 
     def in_segment(self, name: str | None = None, **segment_kwargs: Any) -> SegmentContextManager:
         """A segment, for `with`. segment_kwargs: of begin_segment()."""
-        return SegmentContextManager(self, name=name, **segment_kwargs)
+        manager = _new(SegmentContextManager)  # without the call of its __init__()
+        manager.recorder = self
+        manager.name = name
+        manager.segment_kwargs = segment_kwargs
+        manager.segment = None
+        return manager
 
     def begin_segment(
         self,
@@ -235,7 +241,7 @@ class AWSXRayRecorder:
         sampling: a decision that was made already; None asks the sampler.
         Raises SegmentNameMissingException if neither this nor the recorder has a name.
         """
-        if not global_sdk_config.sdk_enabled():
+        if not (default_recorder.enabled or global_sdk_config.sdk_enabled()):
             return DummySegment(SDKConfig.DISABLED_ENTITY_NAME)
         native = self._native
         segment_name = name or native.service
@@ -261,7 +267,13 @@ class AWSXRayRecorder:
         if decision:
             if decision is not True:
                 self._populate_runtime_context(segment, decision)
-            owner.add(segment)
+            if native.in_use:  # the steps of owner.add(), without the call
+                opened = owner.open
+                opened[segment] = OPEN
+                if len(opened) > MAX_OPEN:
+                    owner.too_many_open()
+            else:
+                owner.add(segment)
         if context._is_plain and context.get() is None:
             context.set(segment)
         else:
@@ -326,34 +338,58 @@ class AWSXRayRecorder:
         self, name: str | None = None, **subsegment_kwargs: Any
     ) -> SubsegmentContextManager:
         """A subsegment, for `with`, and a decorator. subsegment_kwargs: of begin_subsegment()."""
-        if subsegment_kwargs:
-            return SubsegmentContextManager(self, name, **subsegment_kwargs)
-        return SubsegmentContextManager(self, name)
+        manager = _new(SubsegmentContextManager)  # without the call of its __init__()
+        manager.recorder = self
+        manager.name = name
+        manager.subsegment_kwargs = subsegment_kwargs
+        manager.subsegment = None
+        return manager
 
     def begin_subsegment(self, name: str, namespace: str = "local") -> Any:
         """Begin a subsegment and make it current; None where no segment is open."""
-        part = self._part(name, namespace)
-        if part is not None:
-            return part.__enter__()
-        return self._begin_subsegment_helper(name, namespace)
-
-    def _part(self, name: str, namespace: str) -> Subsegment | None:
-        """A subsegment of what is current, not begun yet; None if it takes more to make one.
-
-        It takes no more where what is current is open, and neither it nor the context is of a
-        program's own kind: nearly always.
-        """
         context = self._native._context
         if context._is_plain and default_recorder.enabled:
+            # What is current is open, and neither it nor the context is of a program's own kind:
+            # so it nearly always is. The steps of Subsegment() and its __enter__(), without these
+            # calls.
             parent = context.get()
             kind = type(parent)
             if kind is Subsegment or kind is Segment:
                 if parent._stop is None and parent.sampled:
                     segment = parent if kind is Segment else parent.segment
-                    return Subsegment(name, namespace, segment, parent)
+                    made = _new(Subsegment)
+                    try:
+                        made.name = known_names[name]
+                    except (KeyError, TypeError):
+                        made.name = clean_name(name)
+                    made.id = ids.random_bits(64).to_bytes(8, "big").hex()
+                    made.start_time = segment._base + ids.monotonic_clock()
+                    made._stop = None
+                    made.sampled = True
+                    made.namespace = namespace
+                    made.segment = segment
+                    made._parent = parent
+                    made._children = None
+                    made._annotations = {}
+                    made._checked = True
+                    made._metadata = {}
+                    made._more = None
+                    siblings = parent._children
+                    if siblings is None:
+                        parent._children = [made]
+                    else:
+                        siblings.append(made)
+                    segment._begun += 1
+                    owner = segment._owner
+                    opened = owner.open
+                    opened[made] = OPEN
+                    if len(opened) > MAX_OPEN:
+                        owner.too_many_open()
+                    segment._current.set(made)
+                    return made
             elif (kind is DummySubsegment or kind is DummySegment) and parent._stop is None:
-                return DummySubsegment(parent.segment, name, parent)
-        return None
+                return dummy_under(parent, name)
+        return self._begin_subsegment_helper(name, namespace)
 
     def begin_subsegment_without_sampling(self, name: str) -> Any:
         """Begin a subsegment that isn't recorded, as all under it."""
@@ -416,8 +452,7 @@ class AWSXRayRecorder:
         context = self._native._context
         if context._is_plain and (default_recorder.enabled or global_sdk_config.sdk_enabled()):
             entity = context.get()
-            kind = type(entity)
-            if kind is Subsegment or kind is DummySubsegment or isinstance(entity, Subsegment):
+            if isinstance(entity, Subsegment):
                 if entity.segment._current is context:  # else a program has made it by itself
                     entity.__exit__(None, None, None, end_time)
                     return
@@ -781,24 +816,19 @@ class _Still:
 class _Captures:
     """What xtrace's capture decorator asks of a recorder, told by one of ours."""
 
-    __slots__ = ("_recorder",)
+    __slots__ = ("recorder",)
 
     def __init__(self, recorder: AWSXRayRecorder) -> None:
-        self._recorder = recorder
+        self.recorder = recorder
 
     @property
     def context(self) -> Any:
         """Where a generator changes what is current between its steps."""
-        context = self._recorder._context
+        context = self.recorder._context
         return _Still if isinstance(context, Foreign) else context
 
     def in_subsegment(self, name: str, namespace: str = "local") -> Any:
-        recorder = self._recorder
-        if recorder._is_plain:
-            # The entity itself is what begins and ends, as in xtrace's own recorder.
-            part = recorder._part(name, namespace)
-            if part is not None:
-                return part
+        recorder = self.recorder
         if namespace == "local":
             return SubsegmentContextManager(recorder, name)
         return SubsegmentContextManager(recorder, name, namespace=namespace)
@@ -837,4 +867,5 @@ def native_subsegment(name: str, parent: Any, segment: Any, namespace: str | Non
     return model.Subsegment(name, parent, segment, namespace)
 
 
+_new = object.__new__
 _recorders: WeakSet[AWSXRayRecorder] = WeakSet()

@@ -47,7 +47,7 @@ class Owner:
         # Segments that have ended and wait for what is open under them.
         self.waiting: dict[Segment, bool] = {}
         self.constant: Any = None
-        self._constant_of: Any = None
+        self._constant_of: tuple[Any, Any, Any] = (None, None, None)
         self.threshold = 0
         """More subsegments than that are a reason for check(); kept by the recorder."""
 
@@ -160,6 +160,15 @@ class Owner:
             segment._stop = end_time or (segment._base + ids.monotonic_clock())
         # One that the program has closed by itself is still to be sent.
         if self.open.pop(segment, None) or not is_closed:
+            if segment._begun <= segment._closed and segment.sampled:
+                # Nothing is open under it, as nearly always, and nobody else has seen it wait.
+                current = segment._current
+                if segment._parent is None and current.get() is segment:
+                    current.set(None)
+                else:
+                    segment._leave_context()
+                self._send(segment)
+                return
             self.waiting[segment] = True
         if segment._begun <= segment._closed:
             self._finish(segment)
@@ -180,8 +189,10 @@ class Owner:
         """Send a segment with all that has ended under it."""
         self.waiting.pop(segment, None)
         self.open.pop(segment, None)
-        if not segment.sampled:
-            return
+        if segment.sampled:
+            self._send(segment)
+
+    def _send(self, segment: Segment) -> None:
         self._renew_constant()
         if segment._raw:
             prepare([segment, *segment._ended])
@@ -224,11 +235,12 @@ class Owner:
     def _renew_constant(self) -> None:
         """Have documents say what the process runs on, which may have changed."""
         recorder = self.recorder
-        now = [recorder._aws_metadata, recorder._origin, self._native.service_version]
-        if now != self._constant_of:
+        version = self._native.service_version
+        aws, origin, known_version = self._constant_of
+        if recorder._aws_metadata != aws or recorder._origin != origin or version != known_version:
             from xtrace import document  # it was imported to begin with, by the emitters
 
-            self._constant_of = copy.deepcopy(now)
+            self._constant_of = copy.deepcopy(recorder._aws_metadata), recorder._origin, version
             owner: Any = self
             self.constant = document.Constant(owner)
 

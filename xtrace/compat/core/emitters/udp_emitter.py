@@ -37,15 +37,24 @@ class UDPEmitter(udp.UdpEmitter):
 
     def send(self, batch: list[Any]) -> None:
         """Send entities, by send_entity() if a program has put another there."""
-        if _is_ours(self.send_entity) and self._is_plain():
-            super().send(batch)
+        # As it nearly always is, without a call: neither overridden, nor replaced by a test.
+        kind, own = type(self), self.__dict__
+        if (
+            kind.send_entity is _send_entity
+            and kind._send_data is _send_data
+            and "send_entity" not in own
+            and "_send_data" not in own
+            and self._has_own_socket()
+        ):
+            _send(self, batch)
             return
         self.ledger.send(len(batch), 0, recorded=len(batch))
         self.send_entity(batch[0])
 
     def _is_plain(self) -> bool:
         """Whether datagrams are sent by ourselves, by a socket of ours."""
-        return _is_ours(self._send_data) and self._has_own_socket()
+        sends = getattr(self._send_data, "__func__", None)  # not a subclass's, nor a mock
+        return sends is _send_data and self._has_own_socket()
 
     def _has_own_socket(self) -> bool:
         """Whether no test has put another there."""
@@ -111,9 +120,6 @@ class UDPEmitter(udp.UdpEmitter):
         return config.udp_ip, config.udp_port
 
 
-_ours = (UDPEmitter.send_entity, UDPEmitter._send_data)
-
-
-def _is_ours(method: Any) -> bool:
-    """Whether it is one of UDPEmitter's own, and none of a subclass or that a program has put there."""
-    return getattr(method, "__func__", None) in _ours
+_send = udp.UdpEmitter.send
+_send_entity = UDPEmitter.send_entity
+_send_data = UDPEmitter._send_data

@@ -226,6 +226,7 @@ class Entity(model.Entity):
     @property
     def cause(self) -> Any:
         """{}, or {"exceptions": [Throwable], "working_directory"}, or the id of an exception."""
+        self._set_raw()
         return self.__dict__.setdefault("_cause", {})
 
     @cause.setter
@@ -248,8 +249,11 @@ class Entity(model.Entity):
     def subsegments(self, value: list[Any]) -> None:
         self._children = value
 
+    def _convert_later(self) -> None:
+        """Metadata here may have to be converted before it is sent."""
+
     def _set_raw(self) -> None:
-        """Something here is to be converted before it is sent."""
+        """Something here is to be converted before it is sent, and to be looked at then."""
         self._checked = False
 
     # -- begin and end --------------------------------------------------------------------------
@@ -342,8 +346,8 @@ class Entity(model.Entity):
                 log.warning("Namespaces that begin with AWS. are reserved; ignored: %s", namespace)
                 return
             self._checked = False
-        if key.__class__ is not str or value.__class__ not in _ATOMS:
-            self._set_raw()
+        if value.__class__ not in _ATOMS:
+            self._convert_later()
         group = self._metadata.get(namespace)
         if group is None:
             group = self._metadata.setdefault(namespace, {})
@@ -583,19 +587,31 @@ def _working_directory() -> str:
 def prepare(batch: Iterable[Any]) -> None:
     """Put what programs left in entities into the form in which xtrace sends it."""
     for entity in batch:
-        given: dict[str, Any] = getattr(entity, "__dict__", {})
         if not isinstance(entity, Entity):
             continue
-        if given:
-            found = given.get("_cause")
-            if found:
-                entity._fields["cause"] = _cause_document(found)
-            if "_aws" in given:
-                entity._fields["aws"] = _without_sdk(given["_aws"])
         metadata = entity._metadata
+        # Nothing but metadata, then; looking into its dict would make that dict.
+        if entity._checked and (not metadata or _is_plain_metadata(metadata)):
+            continue
+        given = entity.__dict__
+        found = given.get("_cause")
+        if found:
+            entity._fields["cause"] = _cause_document(found)
+        if "_aws" in given:
+            entity._fields["aws"] = _without_sdk(given["_aws"])
         if metadata and "_metadata_given" not in given and not is_plain(metadata):
-            entity.__dict__["_metadata_given"] = metadata
+            given["_metadata_given"] = metadata
             entity._metadata = metadata_to_dict(metadata)
+            entity._checked = False
+
+
+def _is_plain_metadata(metadata: dict[str, dict[str, Any]]) -> bool:
+    """is_plain() of metadata as put_metadata() makes it: two levels are dicts, and small."""
+    for group in metadata.values():
+        for value in group.values():
+            if value.__class__ not in _ATOMS and not is_plain(value, 3):
+                return False
+    return True
 
 
 def _cause_document(found: Any) -> Any:

@@ -179,6 +179,9 @@ class Segment(Entity, model.Segment):
         """An AtomicCounter of the subsegments that are open."""
         return _OpenSubsegments(self)
 
+    def _convert_later(self) -> None:
+        self._raw = True
+
     def _set_raw(self) -> None:
         self._checked = False
         self._raw = True

@@ -36,14 +36,18 @@ def metadata_to_dict(obj: Any) -> Any:
 def is_plain(obj: Any, levels: int = 4) -> bool:
     """Whether an object is written as it is; False for what takes long to find out."""
     kind = obj.__class__
-    if kind in _PLAIN:
-        return True
-    if levels:
-        if kind is dict:
-            return len(obj) < 100 and all(is_plain(each, levels - 1) for each in obj.values())
-        if kind is list:
-            return len(obj) < 100 and all(is_plain(each, levels - 1) for each in obj)
-    return False
+    if kind is dict:
+        found = obj.values()
+    elif kind is list:
+        found = obj
+    else:
+        return kind in _PLAIN
+    if len(found) >= 100:
+        return False
+    # Without a step of our own for each value, as long as there is no container among them.
+    return _PLAIN.issuperset(map(type, found)) or (
+        levels > 1 and all(is_plain(each, levels - 1) for each in found)
+    )
 
 
 def _converted(obj: Any, levels: int, inside: tuple[int, ...], room: list[int]) -> Any:
