@@ -132,6 +132,16 @@ def test_no_documents_are_an_empty_trace():
     assert draw([]) == "(an empty trace)"
 
 
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_lines_end_at_the_edge_of_the_terminal(columns):
+    asked = {"request": {"method": "GET", "url": f"http://127.0.0.1:8080/{'x' * 200}"}}
+    drawn = draw([doc("shop", "a", http=asked, fault=True)], columns=columns)
+    _, line = drawn.split("\n")
+    assert len(line) == columns
+    assert line.endswith("…")
+    assert draw([doc("shop", "a", http=asked)], columns=20).splitlines()[1].endswith("1.00 s")
+
+
 def test_long_names_and_statements_are_cut():
     long = doc("n" * 500, "a", sql={"sanitized_query": "q" * 500})
     (row,) = rows([long])

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 BAR_CHARS = 30
 MAX_LABEL_CHARS = 52
+BESIDE_CHARS = 16
+"""Of a line: the time, and the space between the columns."""
 MAX_DETAIL_CHARS = 80
 """Of a statement, of an exception."""
 _COLOURS = {"fault": "31", "error": "33", "throttle": "35", "": "32"}
@@ -89,10 +91,10 @@ def _latest(documents: list[dict[str, Any]]) -> dict[object, dict[str, Any]]:
     return known
 
 
-def draw(documents: list[dict[str, Any]], colour: bool = False) -> str:
+def draw(documents: list[dict[str, Any]], colour: bool = False, columns: int | None = None) -> str:
     """The trace as text, without a newline at the end.
 
-    colour: with terminal colours by state: green, yellow error, magenta throttle, red fault.
+    columns: of the terminal, where lines are cut. colour: with terminal colours by state: green, yellow error, magenta throttle, red fault.
     """
     lines = rows(documents)
     if not lines:
@@ -113,13 +115,18 @@ def draw(documents: list[dict[str, Any]], colour: bool = False) -> str:
             bar = f"\x1b[{_COLOURS[row.state]}m{bar}\x1b[0m"
         line = f"  {label:{width}}  {bar}  {took:>8}"
         notes = "  ".join(note for note in (row.state, row.detail) if note)
+        if columns is not None:
+            notes = _cut(notes, columns - width - BAR_CHARS - BESIDE_CHARS)
         text.append(f"{line}  {notes}".rstrip())
     return "\n".join(text)
 
 
 def _label(row: Row) -> str:
-    label = "  " * row.level + row.label
-    return label if len(label) <= MAX_LABEL_CHARS else label[: MAX_LABEL_CHARS - 1] + "…"
+    return _cut("  " * row.level + row.label, MAX_LABEL_CHARS)
+
+
+def _cut(text: str, chars: int) -> str:
+    return text if len(text) <= chars else f"{text[: chars - 1]}…" if chars > 1 else ""
 
 
 def _bar(row: Row, begin: float, whole: float) -> str:

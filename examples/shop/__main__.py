@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import shutil
 import signal
 import sys
 import time
@@ -183,7 +184,8 @@ def drawing(shop: Shop, totals: load.Totals, page: tuple[str, str] = PRODUCT_PAG
     if latest is not None:
         for segments in checks.Collected(shop.collector_url, 0).traces([latest.trace_id]):
             if checks.count(segments) == checks.expected(latest):
-                return draw(segments)
+                columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+                return draw(segments, colour=sys.stdout.isatty(), columns=columns)
     return ""
 
 

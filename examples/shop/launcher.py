@@ -125,6 +125,7 @@ class Shop:
         self.url = self.collector_url = self.address = ""
         self.programs: dict[str, Program] = {}
         self._ports: dict[str, int] = {}
+        self._reserved: list[socket.socket] = []
         self._probes: dict[str, str] = {}
         self._stamps: dict[str, int] = {}
 
@@ -232,17 +233,28 @@ class Shop:
         return COLLECTOR_PORT
 
     def _port(self, wanted: int) -> int:
-        """That port, or a free one."""
-        with socket.socket() as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                trial.bind(("127.0.0.1", 0 if self.free_ports else wanted))
-            except OSError:
-                trial.bind(("127.0.0.1", 0))
-            port = trial.getsockname()[1]
+        """That port, or a free one, which nobody is given by chance before the service has it."""
+        trial = socket.socket()
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", 0 if self.free_ports else wanted))
+        except OSError:
+            trial.bind(("127.0.0.1", 0))
+        port: int = trial.getsockname()[1]
+        if sys.platform == "linux":
+            # A socket that is bound and doesn't listen lets a server have the port, whose socket
+            # may reuse addresses as this one may, and keeps it from being somebody's port 0.
+            self._reserved.append(trial)
+        else:
+            trial.close()
         if port in self._ports.values():
             return self._port(0)
         return port
+
+    def release_ports(self) -> None:
+        """Let anybody have the ports."""
+        while self._reserved:
+            self._reserved.pop().close()
 
     def port(self, module: str) -> int:
         """Where a service listens."""
@@ -293,6 +305,7 @@ class Shop:
                     program.wait(deadline)
         finally:
             self._kill_all()
+            self.release_ports()
             self._folder.cleanup()
 
     def _kill_all(self) -> None:

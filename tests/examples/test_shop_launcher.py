@@ -134,7 +134,21 @@ def test_a_taken_port_is_said_and_another_is_found(tmp_path):
         wanted, shop_port = other.endpoint[1], shop._port(other.endpoint[1])
         assert shop_port != wanted
         assert shop._port(0) > 0
+        shop.release_ports()
     assert COLLECTOR_PORT == 2000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere ports can't be reserved so")
+def test_a_port_that_was_found_free_is_kept_for_the_service():
+    from launcher import Shop
+
+    shop = Shop(free_ports=True)
+    endpoint = ("127.0.0.1", shop._port(0))
+    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(endpoint)
+    with socket.create_server(endpoint), socket.create_connection(endpoint):
+        pass
+    shop.release_ports()
 
 
 def test_the_plain_shop_serves_and_sends_nothing():

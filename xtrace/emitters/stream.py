@@ -91,13 +91,15 @@ class ConsoleEmitter(Emitter):
     def send_documents(self, packed: list[Packed]) -> None:
         """Draw each document."""
         import json
+        import shutil
 
         from ..waterfall import draw
 
         stream: TextIO = getattr(sys, self._stream_name)
         for data, entities in packed:
             try:
-                text = draw([json.loads(data)], colour=stream.isatty())
+                columns = shutil.get_terminal_size().columns if stream.isatty() else None
+                text = draw([json.loads(data)], colour=stream.isatty(), columns=columns)
                 try:
                     stream.write(text + "\n")
                 except UnicodeEncodeError:  # a terminal or file without our blocks and arrows
