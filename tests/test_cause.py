@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 
 import pytest
 
@@ -490,3 +491,18 @@ def test_what_led_to_one_may_be_recorded_without_its_message():
     finally:
         undo()
     assert messages(around) == ["'around'", "secret", "secret", "secret"]
+
+
+class DatabaseError(Exception):
+    """By its name, as PEP 249 has it, it is a database's."""
+
+
+@pytest.mark.parametrize("kind", [ValueError, DatabaseError])
+@pytest.mark.parametrize(
+    "part", ["://", "://a:", "https://a.example,", "://a:b@", "a(1,", "'a", "1.", "table 't", "@"]
+)
+def test_no_message_takes_long(kind, part):
+    """What a stranger has sent may be in it."""
+    before = time.process_time()
+    describe(kind(part * (100_000 // len(part))), 10)
+    assert time.process_time() - before < 2

@@ -26,6 +26,9 @@ _NAMES = frozenset(
     ("DatabaseError", "InterfaceError", "MySQLError", "PostgresError", "StatementError")
 )
 
+MAX_CHARS = 8192
+"""What is read of a message."""
+
 _SAID_BY_OWN_CODE = "(raised by code in the database; its text may hold values)"
 _RAISE_EXCEPTION = ("P0001", "45000")
 _ER_SIGNAL_EXCEPTION = 1644
@@ -76,7 +79,7 @@ def message(error: BaseException) -> str:
 
 
 def _without_values(text: str) -> str:
-    line = text.lstrip().partition("\n")[0].rstrip()
+    line = text.lstrip()[:MAX_CHARS].partition("\n")[0].rstrip()
     for start, rest in _TEMPLATES:
         begin = start.search(line)
         if begin is not None:

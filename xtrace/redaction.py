@@ -308,7 +308,16 @@ def without_credentials(value: str) -> str:
 
 def without_passwords(text: str) -> str:
     """Any text without the passwords of the URLs in it: "postgresql://user:?@host"."""
-    return _PASSWORD.sub(r"\1?@", text)
+    return _UNBROKEN.sub(_without_password, text)
 
 
-_PASSWORD = re.compile(r"(://[^\s:/?#@'\"]*:)[^\s'\"]*@")
+def _without_password(part: Match[str]) -> str:
+    text = part[0]
+    end = text.rfind("@")
+    user = _USER.search(text, 0, end) if end >= 0 else None
+    return text if user is None else f"{text[: user.end()]}?{text[end:]}"
+
+
+# In two steps: one pattern would look for the "@" from each "://" to the end of the text.
+_UNBROKEN = re.compile(r"[^\s'\"]+")
+_USER = re.compile(r"://[^:/?#@]*:")
