@@ -30,6 +30,18 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / "docs" / "screenshots"
 SECONDS_OF_SHOPPING = 75
+SECONDS_UNTIL_ALARMS = 150
+THRESHOLDS = {
+    "nodes": [
+        {"name": "Frontend", "response_time": 0.05, "statistic": "p90"},
+        {"name": "catalogservice", "throttle_percent": 1, "response_time": 1},
+        {"name": "order*", "fault_percent": 20, "response_time": 1},
+        {"name": "redis*", "response_time": 0.1, "minimum_requests": 1_000_000},
+    ],
+    "default": {},
+}
+"""Of which some are passed, some are not, and one is of too few requests."""
+
 SCREENS = {
     "map": "/",
     "map-node": "/?select=catalogservice",
@@ -70,11 +82,25 @@ def shop() -> Iterator[str]:
                 break
         else:
             raise SystemExit("the shop did not say where its traces are")
+        requests.put(f"{found[1]}/api/v1/alarms", json=THRESHOLDS, timeout=30).raise_for_status()
         time.sleep(SECONDS_OF_SHOPPING)
+        wait_for_alarms(found[1])
         yield found[1]
     finally:
         program.terminate()
         program.wait(timeout=30)
+
+
+def wait_for_alarms(url: str) -> None:
+    """Wait until there are alarms in every state: a period has to be over."""
+    deadline = time.monotonic() + SECONDS_UNTIL_ALARMS
+    states: set[str] = set()
+    while states != {"ALARM", "OK", "INSUFFICIENT_DATA"}:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"the alarms are still {', '.join(sorted(states)) or 'none'}")
+        time.sleep(1)
+        alarms = requests.get(f"{url}/api/v1/alarms", timeout=30).json()["alarms"]
+        states = {each["state"] for each in alarms}
 
 
 def one(url: str, filter: str, nth: int = 0) -> str:

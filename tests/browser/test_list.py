@@ -67,6 +67,11 @@ def test_grouping_by_an_annotation_gives_its_values(console):
     assert set(values) <= {"card", "invoice", "voucher"}
 
 
+def test_grouping_by_what_no_trace_has_says_so(console):
+    page = console.open("/traces?range=all&by=arn")
+    expect(page.locator(".groups")).to_contain_text("None of these traces has a value")
+
+
 def test_refiners_add_what_is_ticked(console):
     page = console.open("/traces?range=all")
     page.keyboard.press("f")

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import settled
+from tests.browser.conftest import NARROW, settled
 
 IMAGE = 'service("ImageService")'
 
@@ -80,6 +80,39 @@ def test_two_sets_are_told_apart_by_their_deltas(console):
     page.get_by_role("button", name="Clear set B").click()
     status = page.locator(".facet").filter(has_text="Status code")
     expect(status.locator("tbody tr").filter(has_text="404")).to_contain_text("+")
+
+
+def test_a_run_is_set_against_another(console):
+    console.collector.store.begin_run("mended")
+    console.feed(3)
+    console.collector.store.begin_run(None)
+    page = console.open("/analytics?range=all&a=ok&b=ok")
+    sizes = page.locator(".set .chart-note")
+    expect(sizes.nth(2)).to_contain_text("%")
+    page.get_by_role("button", name="Run of set B: all").click()
+    page.get_by_role("menuitemradio", name="mended").click()
+    expect(sizes.nth(2)).to_contain_text("3 traces · median")
+    expect(sizes.first).not_to_contain_text(re.compile("^3 traces"))
+    page.locator(".set-b").get_by_role("link", name="View").click()
+    expect(page.locator(".trace-table tbody tr")).to_have_count(3)
+
+
+def test_what_cannot_be_told_live_is_not_called_offline(console):
+    page = console.open("/traces?filter=responsetime >")
+    expect(page.locator(".live-waiting")).to_be_visible()
+    page.get_by_role("button", name="Clear the filter").first.click()
+    expect(page.locator(".live-live")).to_be_visible()
+    console.problems.clear()  # the browser notes each 400
+
+
+def test_rules_and_thresholds_fit_a_narrow_screen(console):
+    for place in ("/sampling", "/alarms"):
+        page = console.open(place, size=NARROW)
+        widths = page.locator(".stacks").evaluate_all(
+            "(tables) => tables.map((each) => each.parentElement.scrollWidth - each.parentElement.clientWidth)"
+        )
+        assert widths
+        assert set(widths) == {0}
 
 
 def test_the_cost_follows_the_share_that_is_recorded(console):

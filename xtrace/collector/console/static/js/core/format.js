@@ -78,11 +78,14 @@ export function bytes(value) {
 /** @param {number} value @param {string} one @param {string} [many] */
 export const plural = (value, one, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
 
+/** What is so little ahead is now: lists look at the clock now and then. */
+const AHEAD_SECONDS = 10;
+
 /** How long ago: "12 s ago". @param {number} time @param {number} now both in seconds since the epoch */
 export function age(time, now) {
   const seconds = now - time;
   if (!Number.isFinite(seconds)) return NONE;
-  if (seconds < -1) return clock(time);
+  if (seconds < -AHEAD_SECONDS) return clock(time);
   if (seconds < 1) return "now";
   if (seconds < 100) return `${Math.floor(seconds)}${NARROW}s ago`;
   if (seconds < 5400) return `${Math.round(seconds / 60)}${NARROW}min ago`;

@@ -11,9 +11,9 @@ const LONGEST_SECOND = 3;
 
 /** The newest counts, null before the first. */
 export const stats = shared(null);
-/** Documents a second, by the last counts. */
-export const pace = shared(0);
-/** "connecting", "open", or "lost". */
+/** Documents a second, by the last counts; null before the second ones. */
+export const pace = shared(null);
+/** "connecting", "open", "refused" if the collector tells of nothing that is asked so, or "lost". */
 export const connection = shared("connecting");
 /** Whether the reader has stopped the screens from changing. */
 export const paused = shared(false);
@@ -55,7 +55,8 @@ function connect() {
     if (source !== opened) return;
     // The browser would try again for ever, and at once; what it asked with would be old by then, too.
     opened.close();
-    connection.set("lost");
+    // What was the matter isn't said.
+    fetch("/health").then(({ ok }) => ok, () => false).then((answers) => source === opened && connection.set(answers ? "refused" : "lost"));
     timer = setTimeout(connect, wait);
     wait = Math.min(LONGEST_WAIT, wait * 2);
   });
@@ -74,7 +75,7 @@ function connect() {
 function count(data) {
   const before = stats.get();
   const seconds = before ? data.time - before.time : 0;
-  pace.set(seconds > 0 && seconds < LONGEST_SECOND ? Math.max(0, data.received - before.received) / seconds : 0);
+  if (before) pace.set(seconds > 0 && seconds < LONGEST_SECOND ? Math.max(0, data.received - before.received) / seconds : 0);
   stats.set(data);
   clearTimeout(quiet);
   quiet = setTimeout(() => pace.set(0), LONGEST_SECOND * 1000);

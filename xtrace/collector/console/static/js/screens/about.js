@@ -36,7 +36,7 @@ export function About() {
         </dl></div></section>
         <section class="panel"><header><h2>Received</h2></header><div class="body">
           <div class="figures">
-            <${Figure} value=${count(documents.received)} name="documents" /><${Figure} value="${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s" name="now" />
+            <${Figure} value=${count(documents.received)} name="documents" /><${Figure} value=${perSecond === null ? "…" : `${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s`} name="now" />
           </div>
           <dl class="facts spaced">
             <dt>Stored</dt><dd>${count(documents.stored)}</dd><dt>Waiting</dt><dd>${count(documents.waiting)}</dd>

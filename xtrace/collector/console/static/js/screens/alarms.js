@@ -19,7 +19,13 @@ const WORDS = { ALARM: "Alarm", OK: "OK", INSUFFICIENT_DATA: "No data" };
 const TAGS = { ALARM: "fault", OK: "ok", INSUFFICIENT_DATA: "" };
 const SHOWN_CHANGES = 100;
 
+/** Periods that the small charts have room for. */
+const SHOWN_PERIODS = 15;
+
 const value = (metric, each) => (each === null ? "–" : metric === "response_time" ? duration(each) : `${number(each)} %`);
+
+/** The last periods; before the first there was nothing. */
+const course = (periods) => [...Array(Math.max(0, SHOWN_PERIODS - periods.length)).fill(0), ...periods.map((each) => each.value ?? 0)];
 
 export function AlarmsScreen() {
   const { data, error, reload } = useLoad((signal) => get("alarms", {}, signal), []);
@@ -43,17 +49,17 @@ export function AlarmsScreen() {
       </div>
       ${data.alarms.length ? html`
       <section class="panel table-wrap" tabindex="0" role="region" aria-label="Alarms">
-        <table>
+        <table class="stacks">
           <thead><tr><th scope="col">State</th><th scope="col">Node</th><th scope="col">What</th><th scope="col" class="number">Value</th><th scope="col" class="number">Threshold</th><th scope="col">When</th><th scope="col">Since</th><th scope="col">Last periods</th></tr></thead>
           <tbody>${data.alarms.map((alarm) => html`
             <tr key="${alarm.node.name} ${alarm.node.type} ${alarm.metric}">
               <td><span class="tag ${TAGS[alarm.state]}">${WORDS[alarm.state]}</span></td>
               <th scope="row" class="nowrap"><a href=${href("/", { select: alarm.node.type ? `${alarm.node.name}|${alarm.node.type}` : alarm.node.name })}>${alarm.node.name}</a> <span class="dim small">${alarm.node.type ?? ""}</span></th>
               <td class="nowrap">${METRICS[alarm.metric]}${alarm.statistic ? html` <span class="dim">${alarm.statistic}</span>` : null}</td>
-              <td class="number strong">${value(alarm.metric, alarm.value)}</td><td class="number">${value(alarm.metric, alarm.threshold)}</td>
-              <td class="dim nowrap">${alarm.breaching} of ${alarm.periods} × ${alarm.period_seconds} s</td>
-              <td class="nowrap dim" title=${clock(alarm.since)}>${age(alarm.since, now)}</td>
-              <td class="nowrap" title=${alarm.reason}><${Sparkline} values=${alarm.values.map((each) => each.value ?? 0)} width=${90} kind=${alarm.state === "ALARM" ? "fault" : "plain"} label=${alarm.reason} />${" "}<a class="small" href=${href("/traces", { filter: inside(`service(${quoted(alarm.node.name)})`, [CONDITIONS[alarm.metric] ?? `responsetime >= ${alarm.threshold}`]) })}>traces</a></td>
+              <td class="number strong" data-label="value">${value(alarm.metric, alarm.value)}</td><td class="number" data-label="threshold">${value(alarm.metric, alarm.threshold)}</td>
+              <td class="dim nowrap" data-label="in">${alarm.breaching} of ${alarm.periods} × ${alarm.period_seconds} s</td>
+              <td class="nowrap dim" data-label="since" title=${clock(alarm.since)}>${age(alarm.since, now)}</td>
+              <td class="nowrap" title=${alarm.reason}><${Sparkline} values=${course(alarm.values)} width=${90} kind=${alarm.state === "ALARM" ? "fault" : "plain"} label=${alarm.reason} />${" "}<a class="small" href=${href("/traces", { filter: inside(`service(${quoted(alarm.node.name)})`, [CONDITIONS[alarm.metric] ?? `responsetime >= ${alarm.threshold}`]) })}>traces</a></td>
             </tr>`)}</tbody>
         </table>
       </section>` : null}
@@ -61,10 +67,10 @@ export function AlarmsScreen() {
       ${data.alarms.length || none ? null : html`<p class="dim small">A node has its alarms once it has been seen; a period is looked at when it has been over for five seconds.</p>`}
       ${data.history.length ? html`
         <section class="panel table-wrap" tabindex="0" role="region" aria-label="What changed">
-          <table><caption class="visually-hidden">What changed</caption><thead><tr><th scope="col">Changed</th><th scope="col">Node</th><th scope="col">What</th><th scope="col">From</th><th scope="col">To</th><th scope="col">Why</th></tr></thead>
+          <table class="stacks"><caption class="visually-hidden">What changed</caption><thead><tr><th scope="col">Changed</th><th scope="col">Node</th><th scope="col">What</th><th scope="col">From</th><th scope="col">To</th><th scope="col">Why</th></tr></thead>
             <tbody>${data.history.slice(0, SHOWN_CHANGES).map((each) => html`
               <tr><td class="nowrap" title=${clock(each.time)}>${age(each.time, now)}</td><th scope="row">${each.node.name}</th><td>${METRICS[each.metric]}</td>
-                <td><span class="tag ${TAGS[each.previous]}">${WORDS[each.previous]}</span></td><td><span class="tag ${TAGS[each.state]}">${WORDS[each.state]}</span></td><td class="dim">${each.reason}</td></tr>`)}</tbody></table>
+                <td><span class="tag ${TAGS[each.previous]}">${WORDS[each.previous]}</span></td><td><span class="tag ${TAGS[each.state]}">${WORDS[each.state]}</span></td><td class="dim whole">${each.reason}</td></tr>`)}</tbody></table>
         </section>` : null}
       ${data.actions?.length ? html`
         <section class="panel table-wrap" tabindex="0" role="region" aria-label="Who is told">
@@ -102,8 +108,8 @@ function ThresholdTable({ thresholds, editable, saved }) {
     return html`
       <tr key=${place}>
         <th scope="row">${place === "default" ? html`<span class="dim">every other node</span>` : html`<code>${entry.name}</code>`} ${entry.type ? html`<span class="dim small">${entry.type}</span>` : null}</th>
-        ${Object.keys(METRICS).map((metric) => html`<td class="number">${said(metric, entry, base)}${metric === "response_time" && (entry[metric] ?? base[metric]) ? html` <span class="dim">${when.statistic ?? "average"}</span>` : null}</td>`)}
-        <td class="dim nowrap">${breachingOf(entry, base)} of ${when.periods} × ${when.period_seconds} s${when.minimum_requests > 1 ? `, from ${count(when.minimum_requests)} requests` : ""}</td>
+        ${Object.keys(METRICS).map((metric) => html`<td class="number" data-label=${METRICS[metric]}>${said(metric, entry, base)}${metric === "response_time" && (entry[metric] ?? base[metric]) ? html` <span class="dim">${when.statistic ?? "average"}</span>` : null}</td>`)}
+        <td class="dim" data-label="when above in">${breachingOf(entry, base)} of ${when.periods} × ${when.period_seconds} s${when.minimum_requests > 1 ? `, from ${count(when.minimum_requests)} requests` : ""}</td>
         ${editable ? html`<td class="nowrap number">
           ${place !== "default" && place > 0 ? html`<button type="button" class="icon-button small" aria-label="Try ${name} earlier" title="Try it earlier" onClick=${() => earlier(place)}><${Icon} name="up" small /></button>` : null}
           <button type="button" class="icon-button small" aria-label="Change ${name}" title="Change" onClick=${() => edit(place)}><${Icon} name="edit" small /></button>
@@ -115,7 +121,7 @@ function ThresholdTable({ thresholds, editable, saved }) {
   return html`
     <section class="panel table-wrap" tabindex="0" role="region" aria-label="Thresholds">
       <header><h2>Thresholds</h2><span class="dim">The first entry that fits a node is the node's; where it says nothing, the last one holds.</span></header>
-      <table class="thresholds">
+      <table class="thresholds stacks">
         <caption class="visually-hidden">Thresholds, in the order in which nodes are compared with them</caption>
         <thead><tr><th scope="col">Nodes</th>${Object.values(METRICS).map((title) => html`<th scope="col" class="number">${title}</th>`)}<th scope="col">Raised when above in</th>${editable ? html`<th scope="col"><span class="visually-hidden">Change</span></th>` : null}</tr></thead>
         <tbody>${nodes.map(row)}${row(base, "default")}</tbody>

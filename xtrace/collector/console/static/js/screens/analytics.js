@@ -3,16 +3,16 @@
 import { classes, html, useEffect, useLoad, useState } from "../core/view.js";
 import { get, numbered } from "../core/api.js";
 import { both, within } from "../core/filter.js";
-import { count, cut, duration, percent, plural } from "../core/format.js";
+import { count, duration, percent, plural } from "../core/format.js";
 import * as ranges from "../core/range.js";
 import { useRefresh } from "../core/refresh.js";
 import { change, href, usePlace } from "../core/url.js";
 import { binTable, Chart, Histogram, TimeBars, timeTable } from "../ui/charts.js";
 import { Empty, Failure } from "../ui/empty.js";
 import { Icon } from "../ui/icons.js";
-import { useQuestion } from "../ui/querybar.js";
+import { RunMenu, useQuestion } from "../ui/querybar.js";
 import { Segmented } from "../ui/segmented.js";
-import { facetName } from "./traces.js";
+import { facetName, Value } from "./traces.js";
 
 const SECONDS = 10;
 const VALUES = 8;
@@ -22,10 +22,11 @@ export function Analytics() {
   const { params } = usePlace();
   const a = params.get("a") ?? "";
   const b = params.get("b");
+  const runB = params.get("run_b") ?? question.run;
   const active = b !== null && params.get("set") === "b" ? "b" : "a";
   const { data, error, loading, reload } = useLoad(
-    (signal) => get("analytics", { range: question.range, group: question.group, run: question.run, a, b: b === "" ? " " : b, limit: VALUES }, signal),
-    [question.range, question.group, question.run, a, b],
+    (signal) => get("analytics", { range: question.range, group: question.group, run: question.run, a, b: b === "" ? " " : b, run_b: b === null ? null : runB, limit: VALUES }, signal),
+    [question.range, question.group, question.run, a, b, runB],
   );
   useRefresh(reload, SECONDS, ranges.isLive(question.range));
   if (error && !data) return html`<${Failure} error=${error} retry=${reload} />`;
@@ -38,13 +39,14 @@ export function Analytics() {
         <p class="dim">${plural(data.all.count, "trace")}. Narrow set A by clicking on values or dragging over charts; add set B to see what is different.</p>
         <span class="spacer" />
         ${b === null ? html`<button type="button" class="button" onClick=${() => change({ b: a || " ", set: "b" })}><${Icon} name="compare" />Compare: copy A to B</button>`
-          : html`<${Segmented} label="Clicks change" value=${active} choices=${[["a", "Clicks change A"], ["b", "… B"]]} choose=${(value) => change({ set: value === "a" ? null : value }, { replace: true })} />
-            <button type="button" class="button" onClick=${() => change({ b: null, set: null })}>Without B</button>`}
+          : html`<span class="dim small">Clicks change</span><${Segmented} label="Clicks change" value=${active} choices=${[["a", "A"], ["b", "B"]]} choose=${(value) => change({ set: value === "a" ? null : value }, { replace: true })} />
+            <button type="button" class="button" onClick=${() => change({ b: null, set: null, run_b: null })}>Without B</button>`}
       </div>
       ${error ? html`<p class="banner fault">${error.message}</p>` : null}
       <div class=${classes("sets", b !== null && "two")}>
-        <${One} letter="A" set=${data.a} all=${data.all} filter=${a} name="a" narrow=${narrow} question=${question} />
-        ${b === null ? null : html`<${One} letter="B" set=${data.b ?? data.a} all=${data.all} filter=${b.trim()} name="b" narrow=${narrow} question=${question} />`}
+        <${One} letter="A" set=${data.a} all=${data.all} filter=${a} name="a" narrow=${narrow} run=${question.run} />
+        ${b === null ? null : html`<${One} letter="B" set=${data.b ?? data.a} all=${runB === question.run ? data.all : null} filter=${b.trim()} name="b" narrow=${narrow} run=${runB}
+          pickRun=${(name) => change({ run_b: name === question.run ? null : name })} />`}
       </div>
       <div class="facets">
         ${data.facets.filter(({ rows }) => rows.length).map((facet) => html`<${Facet} key=${facet.by} facet=${facet} two=${b !== null} pick=${(filter) => narrow(active, filter)} />`)}
@@ -53,7 +55,8 @@ export function Analytics() {
   `;
 }
 
-function One({ letter, set, all, filter, name, narrow, question }) {
+/** all: what the set is a part of; null if that isn't what set A is of. pickRun: called with another run. */
+function One({ letter, set, all, filter, name, narrow, run, pickRun }) {
   const [text, setText] = useState(filter);
   useEffect(() => setText(filter), [filter]);
   const apply = (value) => change({ [name]: name === "b" && !value.trim() ? " " : value.trim() });
@@ -64,13 +67,14 @@ function One({ letter, set, all, filter, name, narrow, question }) {
         <input class="input mono" aria-label="Filter of set ${letter}" spellcheck="false" placeholder="every trace" value=${text} onInput=${(event) => setText(event.target.value)}
           onKeyDown=${(event) => event.key === "Enter" && apply(text)} onBlur=${() => text !== filter && apply(text)} />
         ${filter ? html`<button type="button" class="icon-button" aria-label="Clear set ${letter}" onClick=${() => apply("")}><${Icon} name="close" /></button>` : null}
-        <a class="button" href=${href("/traces", { filter })}>View</a>
+        ${pickRun ? html`<${RunMenu} run=${run} of=" of set ${letter}" choose=${pickRun} />` : null}
+        <a class="button" href=${href("/traces", { filter, run })}>View</a>
       </div>
-      <${Chart} title="Response time" note=${html`${plural(set.count, "trace")} (${percent(all.count ? set.count / all.count : 0)}) · median ${duration(set.p50)} · p95 ${duration(set.p95)}`} table=${() => binTable(set.bounds, set.histogram)}>
+      <${Chart} title="Response time" note=${html`${plural(set.count, "trace")} ${all ? ` (${percent(all.count ? set.count / all.count : 0)})` : ""} · median ${duration(set.p50)} · p95 ${duration(set.p95)}`} table=${() => binTable(set.bounds, set.histogram)}>
         <${Histogram} bounds=${set.bounds} counts=${set.histogram} height=${110} label="Set ${letter} by response time" onSelect=${(from, to) => narrow(name, within(from, to))} />
       </${Chart}>
       <${Chart} title="Over time" note="" table=${() => timeTable(set.starts, set.series)}>
-        <${TimeBars} starts=${set.starts} step=${set.step} counts=${set.series} height=${72} label="Set ${letter} over time" onSelect=${(from, to) => change({ range: ranges.absolute(from, to) })} />
+        <${TimeBars} starts=${set.starts} step=${set.step} counts=${set.series} height=${96} label="Set ${letter} over time" onSelect=${(from, to) => change({ range: ranges.absolute(from, to) })} />
       </${Chart}>
     </section>
   `;
@@ -85,7 +89,7 @@ function Facet({ facet, two, pick }) {
           ${two ? html`<th scope="col" class="number">B</th><th scope="col" class="number">Average</th><th scope="col" class="number">Delta</th>` : null}</tr></thead>
         <tbody>${facet.rows.map((row) => {
           const filter = row[column.filter];
-          const text = cut(String(row[column.value] === "" ? "(empty)" : row[column.value]), 120);
+          const text = html`<${Value} by=${facet.by} value=${row[column.value]} />`;
           const delta = row[column.delta];
           return html`
             <tr>

@@ -104,7 +104,7 @@ function More({ group, question }) {
             <li><a href=${href(`/traces/${part(sample.trace_id)}`, { row: sample.entity })}><span class="nowrap">${age(sample.time, now)}</span> <span class="mono">${shortId(sample.trace_id)}</span></a></li>
           `)}
         </ul>
-        <p><a class="button" href=${href("/traces", { filter: both(question.filter, `rootcause.fault.exception { name = ${quoted(group.type ?? "")} } OR rootcause.error.exception { name = ${quoted(group.type ?? "")} }`) })}>Traces that failed by it</a></p>
+        <p><a class="button" href=${href("/traces", { filter: both(question.filter, `rootcause.fault.exception { name = ${quoted(group.type ?? "")} } OR rootcause.error.exception { name = ${quoted(group.type ?? "")} }`) })}>See traces with it</a></p>
       </section>
     </div>
   `;

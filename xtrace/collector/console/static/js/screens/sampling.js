@@ -48,7 +48,7 @@ export function Sampling() {
         <button type="button" class="button primary" onClick=${add}><${Icon} name="plus" />Add a rule</button>
       </div>
       <section class="panel table-wrap" tabindex="0" role="region" aria-label="Sampling rules">
-        <table class="rules">
+        <table class="rules stacks">
           <caption class="visually-hidden">Sampling rules, with counts of the last hour</caption>
           <thead><tr>
             <th scope="col" class="number">Priority</th><th scope="col">Rule</th><th scope="col">Fits</th><th scope="col" class="number">Reservoir</th><th scope="col" class="number">Rate</th>
@@ -81,16 +81,16 @@ function Rule({ entry, reload, period }) {
   });
   return html`
     <tr>
-      <td class="number">${isDefault ? "last" : count(rule.Priority)}</td>
+      <td class="number" data-label="priority">${isDefault ? "last" : count(rule.Priority)}</td>
       <th scope="row" class="strong">${rule.RuleName}</th>
-      <td>${fits.length ? fits.map(([name, title]) => html`<span class="matcher"><span class="dim">${title}</span> <code>${rule[name]}</code></span> `) : html`<span class="dim">every request</span>`}
+      <td class="whole">${fits.length ? fits.map(([name, title]) => html`<span class="matcher"><span class="dim">${title}</span> <code>${rule[name]}</code></span> `) : html`<span class="dim">every request</span>`}
         ${rule.Attributes && Object.keys(rule.Attributes).length ? Object.entries(rule.Attributes).map(([name, value]) => html`<span class="matcher"><span class="dim">${name}</span> <code>${value}</code></span>`) : null}</td>
-      <td class="number">${count(rule.ReservoirSize)}<span class="dim">/s</span></td>
-      <td class="number">${percent(rule.FixedRate)}</td>
-      <td class="number">${count(entry.matched)}</td>
-      <td class="number"><b>${count(entry.sampled)}</b> <span class="dim">${entry.matched ? percent(entry.sampled / entry.matched) : ""}</span>
+      <td class="number" data-label="reservoir">${count(rule.ReservoirSize)}<span class="dim">/s</span></td>
+      <td class="number" data-label="rate">${percent(rule.FixedRate)}</td>
+      <td class="number" data-label="matched">${count(entry.matched)}</td>
+      <td class="number" data-label="sampled"><b>${count(entry.sampled)}</b> <span class="dim">${entry.matched ? percent(entry.sampled / entry.matched) : ""}</span>
         ${entry.sampled && entry.by_reservoir !== null ? html`<div class="dim small" title="Clients tell only the sum; this is reckoned from the rate">≈ ${count(entry.by_reservoir)} reservoir, ${count(entry.by_rate)} rate</div>` : null}</td>
-      <td class="number">${count(entry.borrowed)}</td>
+      <td class="number" data-label="borrowed">${count(entry.borrowed)}</td>
       <td><${Trend} series=${entry.series} period=${period} /></td>
       <td class="nowrap">
         <button type="button" class="icon-button small" aria-label="Change ${rule.RuleName}" title="Change" onClick=${() => show(RuleDialog, { rule, isNew: false, saved: reload })}><${Icon} name="edit" small /></button>

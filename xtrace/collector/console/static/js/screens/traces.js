@@ -330,7 +330,7 @@ function Groups({ by, question }) {
             const [value, many, share, average, ok, errors, throttled, faults, filter] = ["value", "count", "share", "average", "ok", "error", "throttle", "fault", "filter"].map((each) => row[column[each]]);
             return html`
               <tr>
-                <th scope="row" class="facet-value">${filter ? html`<a href=${changed({ filter: both(question.filter, filter), by: null })} title="Only these: ${filter}">${said(value)}</a>` : said(value)}</th>
+                <th scope="row" class="facet-value">${filter ? html`<a href=${changed({ filter: both(question.filter, filter), by: null })} title="Only these: ${filter}"><${Value} by=${by} value=${value} /></a>` : html`<${Value} by=${by} value=${value} />`}</th>
                 <td class="number">${duration(average)}</td>
                 <td class="number">${count(many)}</td>
                 <td class="nowrap"><span class="meter" aria-hidden="true"><i style=${{ width: `${share * 100}%` }} /></span> ${percent(share)}</td>
@@ -343,10 +343,14 @@ function Groups({ by, question }) {
           })}
         </tbody>
       </table>
+      ${rows.length ? null : html`<p class="small dim more-values">None of these traces has a value for “${facetName(by)}”.${by === "user" ? html` A program says who it serves with <code>segment.set_user(name)</code>.` : null}</p>`}
       ${rows.length < facet.values ? html`<p class="small dim more-values">${count(facet.values - rows.length)} more values aren't shown.</p>` : null}
     </div>
   `;
 }
+
+/** A value of a facet. */
+export const Value = ({ by, value }) => (by === "url" && value ? html`<${Url} url=${String(value)} />` : said(value));
 
 const said = (value) => (value === "" ? "(empty)" : cut(String(value), 160));
 

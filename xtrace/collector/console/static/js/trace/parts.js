@@ -40,7 +40,7 @@ export function Statistics({ id, revision, model, onFind }) {
               <td>${row[column.service]}</td>
               <th scope="row"><button type="button" class="link-button" title="Find in the timeline" onClick=${() => onFind(row[column.name])}>${row[column.name]}</button></th>
               <td class="number">${count(row[column.count])}</td><td class="number">${duration(row[column.total])}</td>
-              <td class="number self-cell"><span class="meter" aria-hidden="true"><i style=${{ width: `${((row[column.self] ?? 0) / longest) * 100}%` }} /></span> ${duration(row[column.self])} <span class="dim">${percent((row[column.self] ?? 0) / model.span)}</span></td>
+              <td class="number nowrap">${duration(row[column.self])} <span class="dim self-share">${percent((row[column.self] ?? 0) / model.span)}</span> <span class="meter wide-only" aria-hidden="true"><i style=${{ width: `${((row[column.self] ?? 0) / longest) * 100}%` }} /></span></td>
               <td class="number">${duration(row[column.average])}</td><td class="number">${duration(row[column.max])}</td>
               <td class="number ${row[column.errors] ? "text-error" : ""}">${count(row[column.errors])}</td><td class="number ${row[column.faults] ? "text-fault" : ""}">${count(row[column.faults])}</td>
             </tr>`)}</tbody>

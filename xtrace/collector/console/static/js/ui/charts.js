@@ -196,18 +196,28 @@ export function TimeBars({ starts, step, counts, height = 96, onSelect, label })
         ${brush ? html`<rect class="brush" x=${brush[0] * slot} y="0" width=${(brush[1] - brush[0] + 1) * slot} height=${plot} />` : null}
         ${counts.map((each, bin) => html`<${Bar} parts=${each} total=${totals[bin]} x=${bin * slot} slot=${slot} plot=${plot} highest=${highest} title=${`${clock(starts[bin])}: ${count(totals[bin])}`} />`)}
         <line class="axis" x1="0" x2=${width} y1=${plot + 0.5} y2=${plot + 0.5} />
-        <${TimeLabels} starts=${starts} slot=${slot} width=${width} y=${height - 4} />
+        <${TimeLabels} starts=${starts} step=${step} slot=${slot} width=${width} y=${height - 4} />
       </svg>
       <div class="brush-note" aria-live="polite">${said}</div>
     </div>
   `;
 }
 
-const TimeLabels = ({ starts, slot, width, y }) => {
-  const every = Math.max(1, Math.ceil(84 / Math.max(1, slot)));
-  return starts.map((start, index) =>
-    index % every === 0 && index * slot < width - 44 ? html`<text class="tick-label" x=${index * slot} y=${y}>${minute(start)}</text>` : null);
-};
+const LABEL_WIDTH = 64;
+const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
+
+/** Round times below a chart, as many as there is room for. */
+function TimeLabels({ starts, step, slot, width, y }) {
+  if (!starts.length || !(slot > 0)) return null;
+  const perSecond = slot / step;
+  const room = LABEL_WIDTH / perSecond;
+  const tick = TICKS.find((each) => each >= room) ?? Math.ceil(room / 86400) * 86400;
+  // Days begin at midnight where the reader is.
+  const zone = new Date(starts[0] * 1000).getTimezoneOffset() * 60;
+  const labels = [];
+  for (let time = Math.ceil((starts[0] - zone) / tick) * tick + zone; (time - starts[0]) * perSecond < width - 44; time += tick) labels.push(time);
+  return labels.map((time) => html`<text class="tick-label" x=${(time - starts[0]) * perSecond} y=${y}>${tick < 60 ? clock(time) : minute(time)}</text>`);
+}
 
 const LEFT = 44;
 
@@ -303,7 +313,7 @@ export function HeatMap({ starts, step, bounds, cells, height = 96, onSelect, la
       <svg class="over" width=${width || "100%"} height=${height} aria-hidden="true">
         <line class="axis" x1=${LEFT} x2=${width} y1=${plot + 0.5} y2=${plot + 0.5} />
         ${bounds.map((bound, index) => (index % every === 0 && plot - index * tall > 9 ? html`<text class="tick-label" text-anchor="end" x=${LEFT - 6} y=${plot - index * tall}>${duration(bound)}</text>` : null))}
-        <g transform="translate(${LEFT} 0)"><${TimeLabels} starts=${starts} slot=${slot} width=${across} y=${height - 4} /></g>
+        <g transform="translate(${LEFT} 0)"><${TimeLabels} starts=${starts} step=${step} slot=${slot} width=${across} y=${height - 4} /></g>
         ${area ? html`<rect class="brush" x=${LEFT + area.left * slot} y=${plot - (area.high + 1) * tall} width=${(area.right - area.left + 1) * slot} height=${(area.high - area.low + 1) * tall} />` : null}
       </svg>
       <div class="brush-note" aria-live="polite">${said}</div>

@@ -100,7 +100,7 @@ function FirstTrace({ status }) {
 export const Failure = ({ error, retry }) => html`
   <div class="notice center" role="alert">
     <h1>${error.parameter === "filter" ? "This filter can't be read" : "That didn't work"}</h1>
-    <p class="dim">${error.message}</p>
-    ${retry ? html`<button type="button" class="button" onClick=${retry}><${Icon} name="refresh" />Try again</button>` : null}
+    <p class="dim">${error.message.replace(/^filter: /, "")}</p>
+    ${retry && error.parameter !== "filter" ? html`<button type="button" class="button" onClick=${retry}><${Icon} name="refresh" />Try again</button>` : null}
   </div>
 `;

@@ -51,10 +51,16 @@ function LiveButton({ range }) {
   if (!ranges.isLive(range)) {
     return html`<button type="button" class="button" title="Back to the last 15 minutes, as they come" onClick=${() => change({ range: null })}><${Icon} name="clock" />Go live</button>`;
   }
-  const word = state === "lost" ? "Offline" : isPaused ? "Paused" : "Live";
+  const word = state === "lost" ? "Offline" : isPaused ? "Paused" : state === "refused" ? "Waiting" : "Live";
+  const title = {
+    Offline: "The collector doesn't answer; trying again",
+    Waiting: "The collector tells of nothing new for what is asked; trying again",
+    Paused: "Go on ( . )",
+    Live: "Pause ( . )",
+  }[word];
   return html`
     <button type="button" class=${classes("button live", `live-${word.toLowerCase()}`)} aria-pressed=${String(!isPaused)}
-      title=${state === "lost" ? "The collector doesn't answer; trying again" : isPaused ? "Go on ( . )" : "Pause ( . )"}
+      title=${title}
       onClick=${() => paused.set(!isPaused)}>
       <span class="live-dot" aria-hidden="true" />${word}
       ${word === "Live" && perSecond >= 0.1 ? html`<span class="live-rate" title="Documents a second">${perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond)}/s</span>` : null}
@@ -155,14 +161,15 @@ function GroupDialog({ filter, name, saved, onClose }) {
   `;
 }
 
-function RunMenu({ run }) {
+/** @param {{run: string, of?: string, choose?: (run: string | null) => void}} props of: what it is the run of */
+export function RunMenu({ run, of = "", choose = (name) => change({ run: name }) }) {
   const { data, reload } = useLoad((signal) => settled.then(() => get("runs", {}, signal)), []);
   const runs = data?.runs ?? [];
   if (!runs.length && !run) return null;
   return html`
-    <${Menu} label=${run ? `Run ${run}` : "All runs"} name="Run: ${run || "all"}" side="right" items=${() => [
-      { label: "All runs", checked: !run, run: () => change({ run: null }) },
-      ...runs.map((each) => ({ label: each.name, hint: `${each.traces}${each.pinned ? ", pinned" : ""}`, checked: each.name === run, run: () => change({ run: each.name }) })),
+    <${Menu} label=${run ? `Run ${run}` : "All runs"} name="Run${of}: ${run || "all"}" side="right" items=${() => [
+      { label: "All runs", checked: !run, run: () => choose(null) },
+      ...runs.map((each) => ({ label: each.name, hint: `${each.traces}${each.pinned ? ", pinned" : ""}`, checked: each.name === run, run: () => choose(each.name) })),
       run && { line: true },
       run && { label: runs.find((each) => each.name === run)?.pinned ? "Unpin" : "Pin, so that it isn't trimmed", icon: "pin",
         run: () => send("PATCH", `runs/${part(run)}`, { pinned: !runs.find((each) => each.name === run)?.pinned }).then(reload, failed) },
