@@ -14,6 +14,7 @@ import time
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from random import Random
 
 import orjson
 import pytest
@@ -38,10 +39,11 @@ from xtrace.collector import Collector, running
 from xtrace.collector.filters import parse
 from xtrace.collector.filters.dialects import ClickHouse
 from xtrace.collector.filters.sql import prefilter
-from xtrace.collector.graph import NodeKey
-from xtrace.collector.store import StoreError, open_store, open_to_read, shown
-from xtrace.collector.store.clickhouse import place_of, tables
+from xtrace.collector.graph import NodeKey, added_up
+from xtrace.collector.store import StoreError, Window, open_store, open_to_read, shown
+from xtrace.collector.store.clickhouse import aggregates, place_of, rolling, tables
 from xtrace.collector.store.clickhouse.database import Database
+from xtrace.collector.store.clickhouse.questions import Selection
 from xtrace.collector.store.clickhouse.rows import row_of
 from xtrace.collector.store.derive import derive
 
@@ -434,3 +436,190 @@ def test_a_password_is_shown_to_nobody():
     assert shown("clickhouse://me:se%40cret@h:8123/x") == "clickhouse://me:***@h:8123/x"
     assert shown("clickhouse://h/x") == "clickhouse://h/x"
     assert shown("/a:b@c") == "/a:b@c"
+
+
+# -- the service graph's sums per minute -----------------------------------------------------------
+
+
+def from_traces(store, window=ALWAYS, step=60):
+    """The rollups of a window without any sums, by period and subject."""
+    low, high = int(window.start), int(window.end)
+    found = aggregates.rollups(store._database, Selection("1", ()), [(low, high)], step)
+    return comparable(found)
+
+
+def from_sums(store, window=ALWAYS, step=60):
+    low, high = int(window.start), int(window.end)
+    return comparable(store._rolling.rollups(store._rolled(), low, high, step))
+
+
+def comparable(found):
+    periods = {}
+    for start, rollup in found:
+        periods.setdefault(start, []).append(rollup)
+    return {
+        (start, str(rollup.subject)): str(rollup)
+        for start, rollups in periods.items()
+        for rollup in added_up(rollups)
+    }
+
+
+def rolled(store):
+    """Add up what there is, as after a while in which nothing changes."""
+    for _ in range(3):
+        store._roll_up()
+    return store._database.query(
+        "SELECT minute, is_marked FROM graph FINAL WHERE generation = ? ORDER BY minute",
+        (store._rolled().generation,),
+    )
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """What is inserted shows at once, and rounds follow each other."""
+    monkeypatch.setattr(rolling, "SECONDS_BETWEEN_ROUNDS", 0.0)
+    monkeypatch.setattr(rolling, "SECONDS_TO_SHOW", 0.0)
+
+
+NOON = 1_700_000_040  # a whole minute
+
+
+def test_the_graph_is_the_same_from_sums_and_from_traces(url, at_once):
+    random = Random(7)
+    service = ("web", "cart", "stock")
+    window = Window(NOON - 600, NOON + 3600)
+    with two(url) as stores:
+        for turn in range(6):
+            store = stores[turn % 2]
+            documents = []
+            for _ in range(8):
+                # Of few traces, so that they come late, twice, and in pieces; some long-lived.
+                number = random.randrange(15)
+                start = NOON + number * 40 + random.choice((0, 0, 0.4, 70, 1500))
+                ended = {"end_time": start + random.random()} if random.random() < 0.8 else {}
+                content = {
+                    "trace_id": id_of(number),
+                    "id": f"{random.randrange(40) + 1:016x}",
+                    "name": random.choice(service),
+                    "start_time": start,
+                    **(ended or {"in_progress": True}),
+                    "subsegments": [
+                        {
+                            "id": f"{random.randrange(10**15):016x}",
+                            "name": random.choice(service),
+                            "namespace": "remote",
+                            "start_time": start + 61,
+                            "end_time": start + 62,
+                            "error": random.random() < 0.3,
+                        }
+                    ],
+                }
+                documents.append(content)
+            put(store, *documents)
+            assert store.flush(30)
+            if turn % 2:
+                random.choice(stores)._roll_up()
+            other = stores[(turn + 1) % 2]
+            other._all_settings(fresh=True)
+            step = (60, 600)[turn // 2 % 2]
+            assert from_sums(other, window, step) == from_traces(other, window, step)
+        minutes = rolled(stores[0])
+        assert len(minutes) > 10 and not any(is_marked for _, is_marked in minutes)
+        # All of it is answered by sums now: nothing is asked of traces any more.
+        expected = from_traces(stores[0], window)
+        stores[1]._all_settings(fresh=True)
+        stores[1]._rolling._of_traces = None
+        assert from_sums(stores[1], window) == expected
+
+
+def test_what_begins_elsewhere_with_a_later_document_is_no_longer_where_it_was(url, at_once):
+    """An inferred node is seen when it was called; the real one, by its own clock, minutes before."""
+    store = open_store(url)
+    try:
+        call = {**at(1, NOON + 300.0), "subsegments": [remote("f" * 16, NOON + 600.0)]}
+        put(store, call)
+        assert NOON + 600 in {minute for minute, _ in rolled(store)}
+        called = {**at(1, NOON + 60.0, name="called"), "id": "9" * 16, "parent_id": "f" * 16}
+        put(store, called)
+        window = Window(NOON, NOON + 3600)
+        assert from_sums(store, window) == from_traces(store, window)
+        assert not any(is_marked for _, is_marked in rolled(store))
+        assert from_sums(store, window) == from_traces(store, window)
+    finally:
+        store.close()
+
+
+def remote(id, start):
+    return {
+        "id": id,
+        "name": "called",
+        "namespace": "remote",
+        "start_time": start,
+        "end_time": start + 1,
+    }
+
+
+def test_sums_that_were_begun_before_a_change_are_not_taken_for_the_newer(url, at_once):
+    with two(url) as (slow, quick):
+        put(slow, at(1, float(NOON)))
+        slow._roll_up()
+        slow._roll_up()
+        inserted = slow._database.command
+
+        def late(statement, parameters=()):
+            if statement.startswith("INSERT INTO graph"):
+                # What it reads, it reads before the change; what it writes comes after the mark.
+                slow._database.command = inserted
+                taken = from_traces(slow)
+                put(quick, at(2, float(NOON)))
+                quick._all_settings(fresh=True)
+                quick._roll_up()
+                assert taken != from_traces(quick)
+                slow._database.insert(
+                    "graph", [rolling._row(slow._rolled().generation, NOON, version, False)]
+                )
+                return
+            inserted(statement, parameters)
+
+        put(slow, at(3, float(NOON)))
+        slow._database.command = late
+        version = slow._rolling._now()
+        slow._rolling.add_up(slow._rolled().generation, set())
+        for store in (slow, quick):
+            store._all_settings(fresh=True)
+            assert from_sums(store) == from_traces(store)
+
+
+def test_what_is_removed_is_in_no_sum(url, at_once):
+    with two(url) as (one, other):
+        one.begin_run("a")
+        put(one, at(1, float(NOON)))
+        one.begin_run("b")
+        put(one, at(2, float(NOON)))
+        before = rolled(one)
+        assert len(before) == 1
+        other.remove("a")
+        for store in (one, other):
+            store._all_settings(fresh=True)
+            assert from_sums(store) == from_traces(store) != {}
+            rolled(store)
+            assert from_sums(store) == from_traces(store)
+        other.remove()
+        one._all_settings(fresh=True)
+        assert from_sums(one) == {}
+
+
+def test_what_is_too_old_to_be_kept_is_asked_of_the_traces(url, at_once):
+    store = open_store(url, max_age=3600.0)
+    try:
+        assert store._database.max_age() == 3600.0
+        now = time.time() // 60 * 60
+        put(store, at(1, now - 7200), at(2, now - 600))
+        rolled(store)
+        # As ClickHouse does with sums of their age, some time or other.
+        store._database.command("DELETE FROM graph WHERE minute < ?", (int(now - 3600),))
+        window = Window(now - 10_800, now)
+        assert from_sums(store, window) == from_traces(store, window)
+        assert len({start for start, _ in from_sums(store, window)}) == 2
+    finally:
+        store.close()

@@ -43,6 +43,7 @@ from . import aggregates
 from .changes import Changes
 from .database import AT_ONCE, Database, chunks
 from .questions import Question, Selection, known, position
+from .rolling import LATEST, SECONDS_BETWEEN_ROUNDS, Rolled, Rolling
 from .schema import place_of, tables
 from .settling import Received, Settling, documents_of
 
@@ -89,6 +90,9 @@ EPOCH = f"{OWN}epoch"
 SWEPT = f"{OWN}swept"
 PLACED = f"{OWN}placed"
 RUNS = f"{OWN}runs/"
+GENERATION = f"{OWN}generation"
+"""Of the graph's sums: another when traces were removed."""
+ROLLED = f"{OWN}rolled"
 
 _COLUMNS = {
     Order.START: "start_time",
@@ -98,7 +102,6 @@ _COLUMNS = {
     Order.URL: "http_url",
     Order.METHOD: "http_method",
 }
-_LATEST = 1 << 62
 
 
 class ClickHouseStore(Store):
@@ -143,6 +146,8 @@ class ClickHouseStore(Store):
         self._database = Database(place_of(url), max_age, read_only)
         self._settling = Settling(self._database)
         self._reading = Settling(self._database)
+        self._rolling = Rolling(self._database)
+        self._roll_at = time.monotonic() + SECONDS_BETWEEN_ROUNDS * random.uniform(0.5, 1.0)
         self._exclusive = RLock()  # around what makes rows
         self._thread = Thread(target=self._work, name="xtrace-clickhouse", daemon=True)
         try:
@@ -373,6 +378,8 @@ class ClickHouseStore(Store):
             self._after_removal(list(self._written))
         if now >= self._sweep_at:
             self._sweep()
+        if now >= self._roll_at:
+            self._roll_up()
 
     def _complain(self, what: str) -> None:
         self._down = True
@@ -389,6 +396,7 @@ class ClickHouseStore(Store):
             gone = self._settling.settle(dict.fromkeys(ids), any_placed=self._any_placed())
         if gone:
             self._database.delete("traces", "trace_id", gone)
+            self.put_setting(GENERATION, uuid4().hex)
         if self._run is not None and RUNS + self._run not in self._all_settings(fresh=True):
             self.put_setting(RUNS + self._run, {"begun": time.time(), "pinned": False})
 
@@ -411,6 +419,24 @@ class ClickHouseStore(Store):
                 self._settling.settle(dict.fromkeys(ids), any_placed=self._any_placed())
             complete = len(ids) < SWEPT_AT_ONCE
         self.put_setting(SWEPT, {"at": now, "until": until})
+
+    def _roll_up(self) -> None:
+        """Add up what is new of the service graph, if no other collector does."""
+        self._roll_at = time.monotonic() + SECONDS_BETWEEN_ROUNDS
+        self._all_settings(fresh=True)
+        rolled = self._rolled()
+        if self._rolling.is_due(rolled):
+            rolled, touched = self._rolling.mark(rolled)
+            self.put_setting(ROLLED, rolled._asdict())
+            self._rolling.add_up(rolled.generation, touched)
+
+    def _rolled(self) -> Rolled:
+        settings = self._all_settings()
+        generation = settings.get(GENERATION) or ""
+        said = settings.get(ROLLED)
+        if said is None or said["generation"] != generation:
+            return Rolled(generation)
+        return Rolled(**said)
 
     def _lacking(self, since: float, until: float) -> list[str]:
         """Traces with documents inserted then, whose rows lack some of their documents."""
@@ -620,6 +646,8 @@ class ClickHouseStore(Store):
             else:
                 for table in ("documents", "traces", "links"):
                     self._database.truncate(table)
+            self._database.truncate("graph")
+            self.put_setting(GENERATION, uuid4().hex)
             self._slow.clear()
             removed = Removed(
                 len(ids), before - self._count("documents"), left if run is None else 0
@@ -735,7 +763,7 @@ class ClickHouseStore(Store):
         run: str | None = None,
     ) -> list[Rollup]:
         """See Store."""
-        rollups = self._rollups(window, _LATEST, filter, groups, run)
+        rollups = self._rollups(window, LATEST, filter, groups, run)
         return added_up(rollup for _, rollup in rollups)
 
     def series(
@@ -764,10 +792,10 @@ class ClickHouseStore(Store):
         run: str | None,
     ) -> Iterator[tuple[int, Rollup]]:
         """Start and rollup of the periods in a window, which is widened to whole minutes."""
-        start, end = (max(-_LATEST, min(_LATEST, each)) for each in window)
+        start, end = (max(-LATEST, min(LATEST, each)) for each in window)
         low, high = floor(start / PERIOD) * PERIOD, ceil(end / PERIOD) * PERIOD
         if filter is None and run is None:
-            yield from aggregates.rollups(self._database, Selection("1", ()), low, high, step)
+            yield from self._rolling.rollups(self._rolled(), low, high, step)
             return
         question = self._question(Window(low, high), filter, run, RangeType.EVENT, groups)
         if question.is_exact:
@@ -775,7 +803,7 @@ class ClickHouseStore(Store):
         else:
             selections = question.selections(float("inf"))
         for selection in selections:
-            yield from aggregates.rollups(self._database, selection, low, high, step)
+            yield from aggregates.rollups(self._database, selection, [(low, high)], step)
 
     def vocabulary(
         self, kind: str, key: str | None = None, prefix: str = "", limit: int = 50

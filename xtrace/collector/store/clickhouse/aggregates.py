@@ -7,7 +7,7 @@ from typing import NamedTuple
 import orjson
 
 from ...failures import Frame
-from ...graph import OPEN, Rollup, subject_from_text
+from ...graph import OPEN, PERIOD, Rollup, subject_from_text
 from .. import FACETS, Cell, Distribution, Facet, Facets, FailureGroup, FailureGroups, Share
 from ..aggregates import ANNOTATION, STATUS, STATUSES
 from .questions import Selection
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .questions import Question
 
     Value: TypeAlias = str | float | bool
+    Ranges: TypeAlias = Sequence[tuple[int, int]]
 
 
 # -- by time, status and response time -----------------------------------------------------------
@@ -225,37 +226,100 @@ def _together(newer: FailureGroup, older: FailureGroup, samples: int) -> Failure
 
 # -- the service graph ----------------------------------------------------------------------------
 
-_ROLLUPS = f"""
-SELECT toInt64(floor(s_start / ?)) AS period, s_subject, countIf(s_status = 0), countIf(s_status = 1),
-    countIf(s_status = 2), countIf(s_status = 3), countIf(s_status = 4), sum(s_root),
-    sum(s_received), sumIf(toInt128(s_response), s_status != {OPEN}),
-    sumMapIf([s_bucket], [toInt64(1)], s_status != {OPEN}),
-    sumMapIf([s_bucket, s_lasted], [toInt64(-1), toInt64(1)],
-        s_status != {OPEN} AND s_bucket != s_lasted),
-    min(s_start), max(s_end)
+# What is added up of what traces have seen, as Rollup has it.
+_SUMS = f"""
+[countIf(s_status = 0), countIf(s_status = 1), countIf(s_status = 2), countIf(s_status = 3),
+    countIf(s_status = 4)] AS counts,
+sum(s_root) AS roots, sum(s_received) AS received,
+sumIf(toInt128(s_response), s_status != {OPEN}) AS microseconds,
+sumMapIf([s_bucket], [toInt64(1)], s_status != {OPEN}) AS buckets,
+sumMapIf([s_bucket, s_lasted], [toInt64(-1), toInt64(1)],
+    s_status != {OPEN} AND s_bucket != s_lasted) AS later,
+min(s_start) AS first, max(s_end) AS last"""
+
+_SEEN = """
 FROM traces AS t FINAL
 ARRAY JOIN t.`seen.subject` AS s_subject, t.`seen.status` AS s_status, t.`seen.start` AS s_start,
     t.`seen.end` AS s_end, t.`seen.response` AS s_response, t.`seen.bucket` AS s_bucket,
     t.`seen.lasted` AS s_lasted, t.`seen.root` AS s_root, t.`seen.received` AS s_received
-WHERE t.seen_first < ? AND t.seen_last >= ? AND s_start >= ? AND s_start < ? AND """
+WHERE t.seen_first < ? AND t.seen_last >= ? AND """
 
 
 def rollups(
-    database: Database, selection: Selection, low: int, high: int, period: int
+    database: Database, selection: Selection, ranges: Ranges, period: int
 ) -> Iterator[tuple[int, Rollup]]:
-    """What traces say of the graph from one second to another: by the start of a period, and subject."""
+    """What traces say of the graph in some ranges of seconds: by the start of a period, and subject.
+
+    ranges: sorted, each up to its end.
+    """
+    within = _within("s_start", ranges)
     rows = database.query(
-        f"{_ROLLUPS}{selection.where} GROUP BY period, s_subject",
-        (float(period), high, low, low, high, *selection.parameters),
+        f"SELECT toInt64(floor(s_start / ?)) AS period, s_subject, {_SUMS} {_SEEN} {within} "
+        f"AND {selection.where} GROUP BY period, s_subject",
+        (
+            float(period),
+            ranges[-1][1],
+            ranges[0][0],
+            *selection.parameters,
+        ),
     )
     for start, text, *said in rows:
         yield start * period, _rollup(subject_from_text(text), said)
 
 
+def add_up(database: Database, generation: str, version: int, ranges: Ranges) -> None:
+    """Make the sums of the minutes in some ranges, as far as traces say something about them."""
+    within = _within("s_start", ranges)
+    names = ("subject", "counts", "roots", "received", "microseconds", "first", "last")
+    arrays = [(name, name) for name in names]
+    for map in ("buckets", "later"):
+        arrays += [(map, f"{map}.1"), (f"in_{map}", f"{map}.2")]
+    columns = ", ".join(f"`sums.{name}`" for name, _ in arrays)
+    gathered = ", ".join(f"groupArray({value})" for _, value in arrays)
+    statement = (
+        f"INSERT INTO graph (generation, minute, version, is_marked, {columns}) "
+        f"SELECT ?, minute, toUInt64(?), 0, {gathered} FROM ("
+        f"SELECT toInt64(floor(s_start / {PERIOD}.0)) * {PERIOD} AS minute, s_subject AS subject, {_SUMS} "
+        f"{_SEEN} {within} GROUP BY minute, subject) GROUP BY minute"
+    )
+    # In one line: what follows the first of an insertion is data to some servers.
+    database.command(
+        " ".join(statement.split()),
+        (generation, version, ranges[-1][1], ranges[0][0]),
+    )
+
+
+def added_up_before(
+    database: Database, generation: str, low: int, high: int, period: int, but: Ranges
+) -> Iterator[tuple[int, Rollup, list[int]]]:
+    """What was added up of minutes in a range, without some: also the minutes that a rollup is of."""
+    without = _within("minute", but)
+    rows = database.query(
+        "SELECT toInt64(floor(minute / ?)) AS period, subject, groupArray(minute), sumForEach(counts), "
+        "sum(roots), sum(received), sum(microseconds), sumMap(buckets, in_buckets), "
+        "sumMap(later, in_later), min(first), max(last) FROM graph FINAL ARRAY JOIN "
+        "`sums.subject` AS subject, `sums.counts` AS counts, `sums.roots` AS roots, "
+        "`sums.received` AS received, `sums.microseconds` AS microseconds, "
+        "`sums.buckets` AS buckets, `sums.in_buckets` AS in_buckets, `sums.later` AS later, "
+        "`sums.in_later` AS in_later, `sums.first` AS first, `sums.last` AS last "
+        "WHERE generation = ? AND NOT is_marked AND minute >= ? AND minute < ? "
+        f"AND NOT {without} GROUP BY period, subject",
+        (float(period), generation, low, high),
+    )
+    for start, text, minutes, *said in rows:
+        yield start * period, _rollup(subject_from_text(text), said), minutes
+
+
+def _within(column: str, ranges: Ranges) -> str:
+    # Numbers stand in the statement itself: parameters travel in the URL, which has an end.
+    each = [f"{column} >= {int(low)} AND {column} < {int(high)}" for low, high in ranges]
+    return f"({' OR '.join(each) or '0'})"
+
+
 def _rollup(subject: Subject, said: Sequence[Any]) -> Rollup:
-    *counts, roots, received, microseconds, buckets, later, first, last = said
+    counts, roots, received, microseconds, buckets, later, first, last = said
     made = Rollup(subject)
-    made.counts = counts
+    made.counts = list(counts)
     made.roots, made.received, made.microseconds = roots, received, int(microseconds)
     made.buckets = dict(zip(*buckets, strict=True))
     made.later = dict(zip(*later, strict=True))

@@ -10,9 +10,11 @@ from .schema import TABLES, tables
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
+    from typing import Any, TypeVar
 
     from .schema import Place
+
+    T = TypeVar("T")
 
 log = logging.getLogger("xtrace.collector")
 
@@ -88,6 +90,15 @@ class Database:
                 f"{place.url} has tables of another version of xtrace. Name another database with --db."
             )
         return client
+
+    def max_age(self) -> float | None:
+        """The seconds after which ClickHouse deletes traces, whoever has made the tables; None: it doesn't."""
+        rows = self.query(
+            r"SELECT toInt64OrNull(extract(create_table_query, 'toIntervalSecond\\((\\d+)\\)')) "
+            "FROM system.tables WHERE database = currentDatabase() AND name = ?",
+            (self.place.local("traces"),),
+        )
+        return None if not rows or rows[0][0] is None else float(rows[0][0])
 
     def close(self) -> None:
         """Answer no more."""
@@ -167,7 +178,7 @@ class Database:
         self.command(f"TRUNCATE TABLE {self.place.local(table)}{self.place.on}")
 
 
-def chunks(ids: Sequence[str], size: int = AT_ONCE) -> list[list[str]]:
+def chunks(ids: Sequence[T], size: int = AT_ONCE) -> list[list[T]]:
     """The same ids, some at a time."""
     listed = list(ids)
     return [listed[first : first + size] for first in range(0, len(listed), size)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import floor
 
-from ...graph import bucket, subject_text
+from ...graph import PERIOD, bucket, subject_text
 from .schema import ARRAYS, TRACES
 
 TYPE_CHECKING = False
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..derive import Derived
 
 MOST_LINKED = (1 << 32) - 1
+LATEST_SECOND = 1 << 53
+"""Until then a number has all seconds."""
 
 
 def version(documents: int, linked: int) -> int:
@@ -37,8 +39,9 @@ def row_of(
     run: str,
     placed: bool,
     place: int,
+    minutes: Iterable[int] = (),
 ) -> list[Any]:
-    """The values of schema.TRACES."""
+    """The values of schema.TRACES. minutes: in which something in its documents begins."""
     root = derived.root or (None, None, None)
     starts = [seen.start for seen in derived.observations]
     arrays = {
@@ -64,6 +67,7 @@ def row_of(
         two_digits(derived.trace[4]),
         min(starts, default=0),
         max(starts, default=-1),
+        sorted({*minutes, *(start // PERIOD * PERIOD for start in starts)}),
         derived.summary,
         place,
     ]
@@ -71,6 +75,22 @@ def row_of(
         row += _columns(arrays[name], len(columns))
     assert len(row) == len(TRACES)
     return row
+
+
+def minutes_in(document: Any) -> set[int]:
+    """The minutes in which the entities in a document begin, in seconds; of any JSON."""
+    found = set()
+    left = [document]
+    while left:
+        entity = left.pop()
+        if isinstance(entity, dict):
+            start = entity.get("start_time")
+            if isinstance(start, (int, float)) and abs(start) < LATEST_SECOND:
+                found.add(floor(start) // PERIOD * PERIOD)
+            below = entity.get("subsegments")
+            if isinstance(below, list):
+                left += below
+    return found
 
 
 def _text(data: bytes | None) -> str | None:

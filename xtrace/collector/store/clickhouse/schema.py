@@ -105,6 +105,7 @@ TRACES: dict[str, str] = {
     "microseconds": "Nullable(Int64)",  # of the response time, cut to two digits
     "seen_first": _NUMBER,  # the least of seen.start, and the most
     "seen_last": _NUMBER,
+    "minutes": f"Array({_NUMBER})",  # in which something in its documents begins; only ever more
     "summary": f"{_TEXT} CODEC(ZSTD)",  # JSON
     "place": "UInt32",  # among the rows of an insertion
     **{
@@ -131,10 +132,29 @@ SAMPLING = {
     "borrowed": _NUMBER,
     "sampled": _NUMBER,
 }
+GRAPH = {
+    "generation": _TEXT,
+    "minute": _NUMBER,  # its first second
+    "version": "UInt64",  # when it was begun to be made, in microseconds
+    "is_marked": _FLAG,  # to be added up; there are no sums
+    # As in graph.Rollup; first and last: the outline.
+    "sums.subject": f"Array({_TEXT})",
+    "sums.counts": f"Array(Array({_NUMBER}))",
+    "sums.roots": f"Array({_NUMBER})",
+    "sums.received": f"Array({_NUMBER})",
+    "sums.microseconds": "Array(Int128)",
+    "sums.buckets": f"Array(Array({_NUMBER}))",
+    "sums.in_buckets": f"Array(Array({_NUMBER}))",
+    "sums.later": f"Array(Array({_NUMBER}))",
+    "sums.in_later": f"Array(Array({_NUMBER}))",
+    "sums.first": f"Array({_NUMBER})",
+    "sums.last": f"Array({_NUMBER})",
+}
 TABLES = {
     "documents": DOCUMENTS,
     "traces": TRACES,
     "links": LINKS,
+    "graph": GRAPH,
     "settings": SETTINGS,
     "sampling": SAMPLING,
 }
@@ -237,6 +257,14 @@ def tables(place: Place, max_age: float | None) -> list[tuple[str, str]]:
             "ReplacingMergeTree",
             f"PARTITION BY toDate(made, 'UTC') ORDER BY (to_trace, trace_id){_ttl('made', max_age)}",
         ),
+        _table(
+            place,
+            "graph",
+            [],
+            [],
+            "ReplacingMergeTree(version)",
+            f"ORDER BY (generation, minute){_ttl('minute', max_age)}",
+        ),
         _table(place, "settings", [], [], "ReplacingMergeTree(version)", "ORDER BY name"),
         _table(
             place,
@@ -278,6 +306,7 @@ def _distributed(place: Place) -> Iterator[tuple[str, str]]:
             ("documents", "trace_id"),
             ("traces", "trace_id"),
             ("links", "to_trace"),
+            ("graph", "minute"),
             ("settings", "name"),
             ("sampling", "rule"),
         ):

@@ -22,7 +22,7 @@ from ...trace import compile_trace
 from ..derive import derive
 from ..links import Following, unpacked
 from .database import chunks
-from .rows import row_of
+from .rows import minutes_in, row_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,12 +47,15 @@ SLOW_SECONDS = 0.005
 
 
 class Received:
-    """Documents of one trace, parsed, in the order of arrival. run: that of the first, "" for none."""
+    """Documents of one trace, parsed, in the order of arrival. run: that of the first, "" for none.
+    minutes: in which something in them begins.
+    """
 
-    __slots__ = ("contents", "first", "run")
+    __slots__ = ("contents", "first", "minutes", "run")
 
     def __init__(self) -> None:
         self.contents: list[Any] = []
+        self.minutes: set[int] = set()
         self.first = 0
         self.run = ""
 
@@ -61,6 +64,7 @@ class Received:
         if not self.contents:
             self.first, self.run = number, run
         self.contents.append(content)
+        self.minutes |= minutes_in(content)
 
 
 class _Compiled(NamedTuple):
@@ -147,6 +151,7 @@ class Settling:
                     run=documents.run if run is None else run,
                     placed=run is not None,
                     place=len(rows),
+                    minutes=documents.minutes,
                 )
             except Exception:
                 self._fail(trace_id)
