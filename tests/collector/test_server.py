@@ -540,6 +540,7 @@ def test_the_daemons_flags_and_variable(tmp_path):
         (("-t", "127.0.0.1"), "--bind-tcp is '127.0.0.1'"),
         (("--db", "/dev/null/x.db"), "/dev/null/x.db"),
         (("--max-bytes", "lots"), "'lots' isn't a quantity such as 2GB"),
+        (("--max-bytes", "10KB"), "--max-bytes is 10000, which leaves no room"),
         (("--max-age", "7x"), "'7x' isn't a quantity such as 7d"),
         (("--sampling-rules", "/nowhere.json"), "/nowhere.json"),
         (("-f", "/nowhere/log.txt"), "Can't log to '/nowhere/log.txt'"),

@@ -12,7 +12,7 @@ import signal
 from logging.handlers import RotatingFileHandler
 from threading import Event
 
-from ..collector.occupant import occupant
+from ..collector.occupant import from_here, occupant
 from ..collector.store import StoreError, shown
 from ..daemon import DEFAULT_ADDRESS, parse
 from ..errors import ConfigurationError, InvalidSamplingRules, MissingLibrary
@@ -38,6 +38,9 @@ LOG_LEVELS = {
     "warn": logging.WARNING,
     "error": logging.ERROR,
 }
+LEAST_BYTES = 1_000_000
+"""An empty database has a quarter of it; one that may hold less keeps nothing."""
+
 LOG_FILE_BYTES = 50 * 1000 * 1000
 
 _BYTES = {"": 1, "b": 1}
@@ -164,9 +167,14 @@ def run(arguments: argparse.Namespace) -> int:
     where = f"Listening on udp {_text(collector.endpoint)}, {collector.url}"
     print(", ".join([where, *does]), flush=True)
     if not arguments.no_store:
+        host, port = collector.http_endpoint
+        address = _text((from_here(host), port))
+        named = os.environ.get(ENVIRONMENT) or DEFAULT_ADDRESS
+        look = "`xtrace tail` and `xtrace show`"
+        if address != named:
+            look = f"`xtrace tail --address {address}`"
         print(
-            f"Open {collector.url} in a browser, or see the traces with `xtrace tail` and "
-            "`xtrace show`. Stop with Ctrl-C.",
+            f"Open http://{address} in a browser, or see the traces with {look}. Stop with Ctrl-C.",
             flush=True,
         )
         _prepare_console()
@@ -235,6 +243,11 @@ def _collector(arguments: argparse.Namespace, forwarding: Forwarding) -> Collect
     from ..collector.server import Collector, Limits
 
     udp, tcp = _endpoints(arguments)
+    if 0 < arguments.max_bytes < LEAST_BYTES:
+        raise ConfigurationError(
+            f"--max-bytes is {arguments.max_bytes}, which leaves no room for traces. Write 1MB or "
+            "more, or 0 for all that fits on the disk."
+        )
     collector = Collector(
         udp,
         arguments.db,

@@ -22,11 +22,15 @@ def occupant(endpoint: tuple[str, int]) -> str | None:
     return _collector(endpoint) or _process(endpoint[1])
 
 
+def from_here(host: str) -> str:
+    """The address by which this machine's programs reach one that listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
 def health(endpoint: tuple[str, int]) -> dict[str, Any] | None:
     """What a collector of ours says of itself at an endpoint; None if there is none."""
     host, port = endpoint
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    connection = http.client.HTTPConnection(host, port, timeout=ASK_SECONDS)
+    connection = http.client.HTTPConnection(from_here(host), port, timeout=ASK_SECONDS)
     try:
         connection.request("GET", "/health")
         said = json.loads(connection.getresponse().read(10_000))

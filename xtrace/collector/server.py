@@ -35,6 +35,7 @@ from .endpoints import (
 from .forward.forwarding import Forwarding
 from .ingest import Ingest
 from .metrics import Metrics
+from .occupant import from_here
 from .store import Window, open_store, shown
 
 TYPE_CHECKING = False
@@ -228,7 +229,7 @@ class Collector:
         mark = secrets.token_hex(16).encode()
         seen = self._marks[mark] = Event()
         host, port = self.endpoint
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        host = from_here(host)
         deadline = time.monotonic() + timeout
         with socket.socket(family(host), socket.SOCK_DGRAM) as sender:
             while time.monotonic() < deadline:
