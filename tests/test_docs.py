@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from xtrace.cli import COMMANDS
 from xtrace.settings import SETTINGS
 
 ROOT = Path(__file__).parents[1]
@@ -69,3 +74,64 @@ def test_the_readme_names_the_two_commands():
     readme = (ROOT / "README.md").read_text()
     assert "make demo" in readme
     assert "make test" in readme
+
+
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_the_json_of_a_page_is_json(page):
+    for language, text in FENCED.findall(page.read_text()):
+        if language == "json" and "..." not in text:
+            json.loads(text)
+
+
+def commands(page):
+    """The words of each command `xtrace` in the shell blocks of a page."""
+    for language, text in FENCED.findall(page.read_text()):
+        for line in re.sub(r"\\\n\s*", " ", text).splitlines():
+            is_typed = line.startswith("$ ") if language == "console" else language in ("", "sh")
+            if is_typed and "xtrace " in line:
+                yield from _commands(line)
+
+
+def _commands(line):
+    tokens = shlex.shlex(line, posix=True, punctuation_chars=True)
+    tokens.whitespace_split = True
+    words = None
+    for token in tokens:
+        if token.strip("|&;()<>") == "":
+            if words:
+                yield words
+            words = None
+        elif words is not None:
+            words.append(token)
+        elif token == "xtrace":
+            words = []
+    if words:
+        yield words
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if any(commands(p))], ids=lambda p: p.name)
+def test_the_commands_of_a_page_are_there_with_their_options(page):
+    for words in commands(page):
+        assert words[0] in COMMANDS, words
+        if words[0] != "run":  # whose words are another program's
+            parser = argparse.ArgumentParser()
+            import_module(f"xtrace.cli.{words[0].replace('-', '_')}").add_arguments(parser)
+            parser.parse_args([word for word in words[1:] if word != "..."])
+
+
+def anchors(page):
+    """What a heading of a page may be called in a link, as GitHub makes it."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_a_link_into_a_page_finds_its_heading(page):
+    for link, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)", page.read_text()):
+        target = (page.parent / link).resolve() if link else page
+        if target.suffix == ".md":
+            assert anchor in anchors(target), f"{link}#{anchor}"
