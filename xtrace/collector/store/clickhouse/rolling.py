@@ -21,7 +21,6 @@ from typing import NamedTuple
 
 from ...graph import PERIOD
 from .aggregates import add_up, added_up_before, rollups
-from .database import chunks
 from .questions import Selection
 from .schema import GRAPH
 
@@ -39,7 +38,8 @@ SECONDS_TO_SHOW = 60.0
 """How long after its insertion has begun a row may take to show, be it on another replica; and how far the
 clocks of servers differ."""
 
-MINUTES_AT_ONCE = 60
+MOST_MINUTES = 60
+"""In one statement."""
 SECONDS_A_ROUND = 2.0
 """After so long no more minutes are added up in a round."""
 LARGEST_GAP = 3600
@@ -89,16 +89,22 @@ class Rolling:
 
     def add_up(self, generation: str, touched: set[int]) -> None:
         """Add up minutes that are marked, the newest first, but none of those that were touched."""
-        deadline = time.monotonic() + SECONDS_A_ROUND
         marked = [minute for minute in self._marked(generation) if minute not in touched]
-        for some in chunks(marked, MINUTES_AT_ONCE):
+        deadline = time.monotonic() + SECONDS_A_ROUND
+        count = 1
+        while marked:
+            begun = time.monotonic()
             now = self._now()
+            some, marked = marked[:count], marked[count:]
             for ranges in _near(some):
                 add_up(self._database, generation, now + 1, ranges)
             # For those of which no trace says anything any more; else the number above wins.
             self._database.insert("graph", [_row(generation, each, now, False) for each in some])
-            if time.monotonic() >= deadline:
+            ended = time.monotonic()
+            if ended >= deadline:
                 return
+            # As many as are soon done: a minute may have thousands of traces, or millions.
+            count = min(2 * count, MOST_MINUTES) if ended - begun < SECONDS_A_ROUND / 4 else 1
 
     def _marked(self, generation: str) -> list[int]:
         rows = self._database.query(
