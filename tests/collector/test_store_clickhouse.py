@@ -13,7 +13,6 @@ import sys
 import time
 from contextlib import contextmanager
 from itertools import count
-from pathlib import Path
 from random import Random
 
 import orjson
@@ -35,6 +34,7 @@ from tests.collector.store_contract import (
 )
 from tests.collector.test_filters import EXAMPLES
 from tests.helpers import eventually
+from tests.servers.clickhouse import clickhouse_server
 from xtrace.collector import Collector, running
 from xtrace.collector.filters import parse
 from xtrace.collector.filters.dialects import ClickHouse
@@ -47,23 +47,14 @@ from xtrace.collector.store.clickhouse.questions import Selection
 from xtrace.collector.store.clickhouse.rows import row_of
 from xtrace.collector.store.derive import derive
 
-PROGRAM = Path(__file__).parents[1] / "servers" / "clickhouse_by_chdb.py"
 _databases = count(1)
 
 
 @pytest.fixture(scope="module")
 def clickhouse(tmp_path_factory):
     """The URL of a server, without a database."""
-    given = os.environ.get("XTRACE_TEST_CLICKHOUSE")
-    if given:
-        yield given.rstrip("/")
-        return
-    folder = tmp_path_factory.mktemp("clickhouse")
-    server = subprocess.Popen(
-        [sys.executable, PROGRAM, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    yield f"clickhouse://127.0.0.1:{server.stdout.readline().strip()}"
-    server.communicate(timeout=20)
+    with clickhouse_server(tmp_path_factory.mktemp("clickhouse")) as server:
+        yield server
 
 
 def new_database(server):
