@@ -171,6 +171,21 @@ def test_a_statement_that_the_application_describes_is_written_as_it_says(mine, 
             assert made.get("sql", {}) == said
 
 
+@pytest.mark.parametrize(
+    "entries",
+    [{"rows": 0}, {"rows": 2**64 - 1}, {"rows": 2**70}, {"rows": True}, {"rows": 1.5}, {'"': 1}]
+    + [{"rows": "x"}, {"rows": 1, "step": "prepare"}, {}, {1: 1}, [1]],
+)
+@pytest.mark.parametrize("also", [{}, {"mine": {"a": 1}}, {"annotated": {}}])
+def test_any_metadata_of_a_statement_is_written(mine, entries, also):
+    database = Database("a", "sqlite", {"url": "sqlite:///a"})
+    with mine.in_segment("a"), statement_call(mine, database, "select 1") as call:
+        call._metadata = {"sql": entries, **also}
+        if "annotated" in also:
+            call.put_annotation("a", 1)
+    written(call)
+
+
 @pytest.mark.parametrize("more", [{}, {"user_agent": "u"}, {"client_ip": "::1"}, {"traced": True}])
 @pytest.mark.parametrize("forwarded", [{}, {"client_ip": "::1", "x_forwarded_for": True}])
 @pytest.mark.parametrize(
