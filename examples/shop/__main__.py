@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import fields
 
 import checks
@@ -32,14 +33,30 @@ PRODUCT_PAGE = ("GET /product/{id}", "known")
 ORDER = ("POST /cart/order", "ordered")
 
 
+def number(kind: type, least: float, most: float | None = None) -> Callable[[str], float]:
+    """What reads a number within limits."""
+
+    def read(text: str) -> float:
+        value = kind(text)
+        if value < least or (most is not None and value > most):
+            limits = f"{least} or more" if most is None else f"from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"{text} isn't {limits}")
+        return value
+
+    read.__name__ = kind.__name__  # "invalid int value"
+    return read
+
+
 def arguments_of(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python examples/shop", description="AnyCompany Shop, with load and its traces."
     )
-    parser.add_argument("--users", type=int, default=4, help="visitors (default: %(default)s)")
+    parser.add_argument(
+        "--users", type=number(int, 0), default=4, help="visitors (default: %(default)s)"
+    )
     parser.add_argument(
         "--duration",
-        type=float,
+        type=number(float, 0),
         metavar="SECONDS",
         help=f"how long they come (default: {SECONDS_AT_A_TERMINAL}; {SECONDS_OTHERWISE} without "
         "a terminal)",
@@ -84,9 +101,10 @@ def arguments_of(words: list[str]) -> argparse.Namespace:
     }
     for name, meaning in meanings.items():
         default = getattr(Chaos, name)
+        most = 1 if meaning.startswith("share") else None
         chaos.add_argument(
             f"--{name.replace('_', '-')}",
-            type=float,
+            type=float if name == "clock_skew" else number(float, 0, most),
             metavar="N",
             help=f"{meaning} (with --chaos: {default:g})",
         )

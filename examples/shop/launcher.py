@@ -28,6 +28,9 @@ REDIS_PORT = 6379
 SECONDS_TO_START = 60
 SECONDS_TO_STOP = 8
 LOG_LINES_SHOWN = 15
+OPEN_SIGN = "\0anycompany-shop"
+"""The name of a socket without a file: it is gone when its process is."""
+
 QUEUE = "demostore-orderqueue"
 OURS = ("plain", "traced")
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -144,6 +147,9 @@ class Shop:
 
     def _start(self) -> None:
         deadline = time.monotonic() + SECONDS_TO_START
+        if not self.free_ports and not self._is_alone():
+            self.notes.append("Another shop is open on this machine; taking other ports.")
+            self.free_ports = True
         rules = str(HERE / ("sampling-all.json" if self.sample_all else "sampling.json"))
         environment = {
             **os.environ,
@@ -216,6 +222,18 @@ class Shop:
 
     def _add(self, name: str, arguments: list[str], environment: dict) -> None:
         self.programs[name] = Program(name, arguments, self.path, environment)
+
+    def _is_alone(self) -> bool:
+        """Whether no other shop has the ports that everybody knows, or is about to take them."""
+        if sys.platform != "linux":
+            return True
+        sign = socket.socket(socket.AF_UNIX)
+        self._reserved.append(sign)
+        try:
+            sign.bind(OPEN_SIGN)
+        except OSError:
+            return False
+        return True
 
     def _collector_port(self) -> int:
         if self.free_ports:

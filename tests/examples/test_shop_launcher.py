@@ -138,6 +138,32 @@ def test_a_taken_port_is_said_and_another_is_found(tmp_path):
     assert COLLECTOR_PORT == 2000
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere shops don't know of each other")
+def test_of_two_shops_one_has_the_ports_that_everybody_knows():
+    from launcher import Shop
+
+    first, second = Shop(), Shop()
+    # Somebody's shop may be open on this machine; the second of ours never has the ports.
+    first._is_alone()
+    assert not second._is_alone()
+    first.release_ports(), second.release_ports()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--users", "-1"), "-1 isn't 0 or more"),
+        (("--users", "x"), "invalid int value: 'x'"),
+        (("--throttle", "7"), "7 isn't from 0 to 1"),
+        (("--duration", "-5"), "-5 isn't 0 or more"),
+    ],
+)
+def test_a_number_that_cannot_be_is_said(words, said, start):
+    program = start(*words)
+    assert said in program.communicate(timeout=30)[0].decode()
+    assert program.returncode == 2
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere ports can't be reserved so")
 def test_a_port_that_was_found_free_is_kept_for_the_service():
     from launcher import Shop
