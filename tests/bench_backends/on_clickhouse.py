@@ -8,9 +8,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .forwarding import SEGMENTS
 from .process import ROOT, cpu_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def clickhouse(seconds: float = 10.0) -> None:
@@ -18,6 +22,7 @@ def clickhouse(seconds: float = 10.0) -> None:
     from tests.collector.store_contract import parsed
     from xtrace.collector.filters import parse
     from xtrace.collector.store import Window, open_store
+    from xtrace.collector.store.clickhouse import rolling
 
     ever = Window(0.0, 1e12)
     program = ROOT / "tests" / "servers" / "clickhouse_by_chdb.py"
@@ -34,10 +39,11 @@ def clickhouse(seconds: float = 10.0) -> None:
         begun = time.monotonic()
         number = 0
         while time.monotonic() - begun < seconds:
-            now = time.time()
             documents = []
             for _ in range(500):
                 number += 1
+                # Of an hour, so that there are as many minutes.
+                now = time.time() - number // SEGMENTS % 3600
                 documents.append(
                     {
                         "trace_id": f"1-{int(now):08x}-{number // SEGMENTS:024x}",
@@ -60,16 +66,31 @@ def clickhouse(seconds: float = 10.0) -> None:
             f"{size / number:.0f} bytes on its disk, of which 450 can't be compressed"
         )
         traces = store.size().traces
-        for what, ask in (
-            ("the graph", lambda: store.graph(ever)),
-            ("a filter", lambda: store.find(ever, filter=parse('service("service-7") { fault }'))),
-        ):
-            before = cpu_of(server.pid)
-            for _ in range(20):
-                ask()
-            spent = (cpu_of(server.pid) - before) / 20 / traces
-            print(
-                f"clickhouse: {what} of {traces} traces takes {spent * 1e6:.2f} µs of CPU a trace"
-            )
+        filter = parse('service("service-7") { fault }')
+        graph = spent_on(server.pid, lambda: store.graph(ever))
+        found = spent_on(server.pid, lambda: store.find(ever, filter=filter))
+        # What a collector does every half minute, with what was inserted a minute ago.
+        rolling.SECONDS_TO_SHOW = rolling.SECONDS_BETWEEN_ROUNDS = 0.0
+        before = cpu_of(server.pid)
+        for _ in range(3):
+            store._roll_up()  # type: ignore[attr-defined]  # there is no other way to hurry it
+        adding = cpu_of(server.pid) - before
+        subjects = len(store.graph(ever))
+        (minutes,) = store._database.query("SELECT uniqExact(minute) FROM graph")[0]  # type: ignore[attr-defined]
+        sums = spent_on(server.pid, lambda: store.graph(ever))
+        print(
+            f"clickhouse: of {traces} traces, CPU a trace: {graph / traces * 1e6:.2f} µs for the graph "
+            f"from traces, {found / traces * 1e6:.2f} for a filter, {adding / traces * 1e6:.2f} to add "
+            f"them up per minute, once; the graph of {minutes} minutes with {subjects} nodes and edges "
+            f"takes {sums * 1e3:.1f} ms from sums"
+        )
         store.close()
         server.communicate(timeout=20)
+
+
+def spent_on(pid: int, ask: Callable[[], object], times: int = 20) -> float:
+    """Seconds of CPU that another process takes to answer."""
+    before = cpu_of(pid)
+    for _ in range(times):
+        ask()
+    return (cpu_of(pid) - before) / times

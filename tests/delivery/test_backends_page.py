@@ -10,12 +10,14 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 from tests.delivery.backend import answering, backend
 from tests.delivery.signatures import KEY, SECRET, is_signed
 from tests.helpers import eventually
+from tests.servers.clickhouse import clickhouse_server
 from tests.support.own_environment import ROOT
 from xtrace import collector
 
@@ -67,7 +69,7 @@ def ran(command, **environment):
 
 
 @contextmanager
-def running(command):
+def running(command, end=signal.SIGTERM):
     """The address that a command says it listens on, while it runs: on a port that is free."""
     process = subprocess.Popen(
         ["sh", "-c", f"exec {command}"],
@@ -82,7 +84,7 @@ def running(command):
         assert found is not None, line + process.communicate(timeout=20)[1]
         yield f"tcp:127.0.0.1:{found[2]} udp:127.0.0.1:{found[1]}"
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(end)
         process.communicate(timeout=20)
 
 
@@ -132,3 +134,29 @@ def test_in_place_of_the_daemon_and_handing_on(home, monkeypatch, words):
                 eventually(lambda: len(otlp.spans()) == 2)
         put = next(each for each in x_ray.requests if each.path == "/TraceSegments")
     assert is_signed(put, "eu-west-1")
+
+
+def test_several_collectors_on_one_clickhouse_and_one_is_killed(home, tmp_path):
+    command = the_command("--db clickhouse:")
+    with clickhouse_server(tmp_path / "clickhouse") as server:
+        database = f"{server}/page_{os.getpid()}"
+        command = command.replace("clickhouse://user:password@clickhouse:8123/traces", database)
+        assert database in command
+        with running(command) as one, running(command, signal.SIGKILL) as other:
+            for address in (one, other, other):
+                assert ran("python app.py", AWS_XRAY_DAEMON_ADDRESS=address) == (0, "")
+            tcp = other.split()[0].removeprefix("tcp:")
+            # What it has counted as stored, the other has, and the commands; whatever becomes of it.
+            eventually(lambda: stored(tcp) == 2)
+            eventually(lambda: stored(one.split()[0].removeprefix("tcp:")) == 1)
+        with running(command) as third:
+            tcp = third.split()[0].removeprefix("tcp:")
+            found = ran(f"xtrace find --ids --address {tcp}")
+            shown = ran(f"xtrace find --ids --db {database}")
+    assert len(found[1].split()) == 3
+    assert found == shown
+
+
+def stored(tcp):
+    with urlopen(f"http://{tcp}/api/v1/stats") as answer:
+        return json.load(answer)["stored"]
