@@ -126,6 +126,27 @@ def test_a_run_that_was_put_on_the_instance_is_kept():
     assert thread.run is run
 
 
+def test_another_s_start_may_call_the_function_of_run_with_the_thread(monkeypatch):
+    """As Sentry's does, which is on unless it is switched off."""
+    xtrace.unpatch("threading")
+    start = threading.Thread.start
+
+    def another_s(thread):
+        function = getattr(thread.run, "__func__", thread.run)
+        thread.run = lambda: function(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", another_s)
+    xtrace.patch("threading")
+    seen = []
+    with xtrace.in_segment("shop") as segment:
+        thread = threading.Thread(target=lambda: seen.append(xtrace.current_segment()))
+        thread.start()
+    thread.join()
+    xtrace.unpatch("threading")
+    assert seen == [segment]
+
+
 def test_a_timer_is_a_thread():
     found = []
     with xtrace.in_segment("request") as segment:

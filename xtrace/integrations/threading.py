@@ -6,6 +6,7 @@ Not so a thread that serves many: the pools' jobs bring the entity of whoever ga
 from __future__ import annotations
 
 import threading
+from types import MethodType
 
 from ..default import recorder
 
@@ -67,19 +68,20 @@ def _serves_many(thread: threading.Thread) -> bool:
 class _Run:
     """Stands in the place of a thread's `run` from its start until it runs.
 
-    In the instance's, so that it works for classes that override run() as well.
+    In the instance's, so that it works for classes that override run() as well; and as a method,
+    because Sentry's start() takes its function and calls that with the thread.
     """
 
-    __slots__ = ("_before", "_entity", "_run", "_thread")
+    __slots__ = ("_before", "_entity", "_method", "_run", "_thread")
 
     def __init__(self, thread: threading.Thread, entity: Entity) -> None:
         self._thread = thread
         self._entity: Entity | None = entity
         self._before = vars(thread).get("run", _MISSING)
         self._run = thread.run
-        vars(thread)["run"] = self
+        self._method = vars(thread)["run"] = MethodType(self, thread)
 
-    def __call__(self) -> None:
+    def __call__(self, thread: threading.Thread) -> None:
         run = self._run
         self.step_aside()
         # For good: what a failed thread's excepthook logs belongs there as well.
@@ -90,7 +92,7 @@ class _Run:
     def step_aside(self) -> None:
         """Put back what was there."""
         own = vars(self._thread)
-        if own.get("run") is self:
+        if own.get("run") is self._method:
             if self._before is _MISSING:
                 del own["run"]
             else:
