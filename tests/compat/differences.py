@@ -35,6 +35,20 @@ CONTEXTS = (
         ((r"core\.late_subsegment", r"noted\[0\]"),),
     ),
     Difference(
+        "`end_subsegment()` of one that the program has closed by itself",
+        "`AlreadyEndedException`, again and again: it stays current",
+        "Nothing; what it is under is current",
+        "Tracing calls don't raise",
+        ((r"corners\.closed_by_hand", r"noted\[[01]\]"),),
+    ),
+    Difference(
+        "A subsegment that a decorated function leaves open",
+        "Ends in place of the function's own, which stays open and current",
+        "Stays open and current; the function's own ends with the function",
+        "A call lasts as long as it lasts",
+        ((r"corners\.left_open_by_a_function", r"noted\[[01]\].*"),),
+    ),
+    Difference(
         "A second `begin_segment()` while one is open",
         "The first is lost, silently",
         "Nests in it, with a log line; the first is current again afterwards",
@@ -318,17 +332,31 @@ FUNCTIONS = (
         "A call is one call",
     ),
     Difference(
+        "`is_already_recording()` of a decorated function",
+        "`False`",
+        "`True`",
+        "It is; this is how a call is one call",
+        ((r"corners\.marks_of_recording", r"noted\[[012]\]"),),
+    ),
+    Difference(
+        "`patch()` with a text in place of a list",
+        "Taken letter by letter: no such modules",
+        "The one module",
+        "It says what is meant",
+        ((r"corners\.patched_by_a_text", r"noted\[[01]\].*"),),
+    ),
+    Difference(
         "What `capture()` gives",
         "A `wrapt.FunctionWrapper`",
         "A function with `__wrapped__`",
         "A third of the cost of a call",
     ),
     Difference(
-        "Mocks of what entities and contexts do inside: `Segment.close`, `Context.put_segment` and such, "
-        "patched into the class; `time.time`",
+        "Mocks that are patched into a class: `Segment.close`, `Context.put_segment`, "
+        "`AWSXRayRecorder.record_subsegment` and such; `time.time`",
         "Called",
-        "Not called where a faster way comes to the same. Mocks on the recorder, its context or its "
-        "emitter, and subclasses, are; freezegun and time-machine work",
+        "Not called where a faster way comes to the same. Mocks on the recorder itself, its context or "
+        "its emitter, and subclasses, are; freezegun and time-machine work",
         "A call costs a fraction",
     ),
     Difference(

@@ -38,7 +38,7 @@ class AsyncContext(_Context):
 
 
 class TaskLocalStorage:
-    """Attributes that belong to the running task; None where there is none, or it has no such."""
+    """Attributes that belong to the running task; None where no task runs."""
 
     def __init__(self, loop: Any = None) -> None:
         self.__dict__["_loop"] = loop
@@ -56,8 +56,13 @@ class TaskLocalStorage:
     def __getattribute__(self, item: str) -> Any:
         if item in ("_loop", "clear") or item.startswith("__"):
             return object.__getattribute__(self, item)
-        kept = getattr(_running_task(), "context", None)
-        return kept.get(item) if isinstance(kept, dict) else None
+        task = _running_task()
+        if task is None:
+            return None
+        kept = getattr(task, "context", None)
+        if not isinstance(kept, dict) or item not in kept:
+            raise AttributeError(item)
+        return kept[item]
 
     def clear(self) -> None:
         """Forget what the running task has."""

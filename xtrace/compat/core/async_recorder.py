@@ -80,3 +80,4 @@ class AsyncAWSXRayRecorder(AWSXRayRecorder):
 
 
 AsyncAWSXRayRecorder._records_itself = False  # these are ours
+AsyncAWSXRayRecorder._overridden = frozenset()

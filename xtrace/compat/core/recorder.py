@@ -47,8 +47,18 @@ CONTEXT_MISSING_KEY = "AWS_XRAY_CONTEXT_MISSING"
 
 XRAY_META = {"xray": {"sdk": "X-Ray for Python", "sdk_version": VERSION}}
 
-_STEPS = frozenset(("begin_subsegment", "end_subsegment"))
+_LOOKS = frozenset(
+    (
+        "get_trace_entity",
+        "current_segment",
+        "clear_trace_entities",
+        "_is_subsegment",
+        "_send_segment",
+    )
+)
 _RECORDING = frozenset(("record_subsegment", "record_subsegment_async"))
+_HOOKS = _LOOKS | _RECORDING | {"begin_subsegment", "end_subsegment"}
+"""Methods that others of the recorder call: those of a subclass, or that a test has put there, too."""
 
 
 def _kept(name: str) -> Any:
@@ -71,19 +81,21 @@ class AWSXRayRecorder:
     """
 
     # What every call reads: quicker than in the dict, which tests change.
-    __slots__ = ("__dict__", "__weakref__", "_is_plain", "_native")
+    __slots__ = ("__dict__", "__weakref__", "_is_direct", "_is_plain", "_native")
 
     _native: Recorder
     _is_plain: bool
-    """Whether decorators may go past begin_subsegment() and end_subsegment(): they are these."""
+    """Whether decorators may go past the methods that others call: they are these."""
+    _is_direct: bool
+    """Whether all may ask the context past get_trace_entity() and current_segment()."""
     _service = _kept("service")
     _sampling = _kept("sampling")
     _sampler = _kept("sampler")
     _max_trace_back = _kept("max_trace_back")
     _stream_sql = _kept("stream_sql")
     _dynamic_naming = _kept("naming")
-    _has_own_steps = False
-    """Whether a subclass has its own begin_subsegment() or end_subsegment()."""
+    _overridden: frozenset[str] = frozenset()
+    """Those of _HOOKS that a subclass has of its own."""
     _streams_itself = False
     """Whether a subclass has its own stream_subsegments()."""
     _records_itself = False
@@ -91,19 +103,24 @@ class AWSXRayRecorder:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._has_own_steps |= not _STEPS.isdisjoint(vars(cls))
+        cls._overridden |= _HOOKS.intersection(vars(cls))
         cls._streams_itself |= "stream_subsegments" in vars(cls)
         cls._records_itself |= not _RECORDING.isdisjoint(vars(cls))
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
-        if name in _STEPS:  # a test puts something in the method's place
-            self._is_plain = False
+        if name in _HOOKS:  # a test puts something in the method's place
+            self._look_for_hooks()
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
-        if name in _STEPS:
-            self._is_plain = not self._has_own_steps and _STEPS.isdisjoint(vars(self))
+        if name in _HOOKS:
+            self._look_for_hooks()
+
+    def _look_for_hooks(self) -> None:
+        hooks = self._overridden | _HOOKS.intersection(vars(self))
+        self._is_plain = not hooks
+        self._is_direct = _LOOKS.isdisjoint(hooks)
 
     def __init__(self) -> None:
         self._set_up(Recorder())
@@ -112,7 +129,7 @@ class AWSXRayRecorder:
         """Begin with the settings of a new recorder, on top of one of xtrace's."""
         self._native = native
         native.adapt_context = adapted
-        self._is_plain = not self._has_own_steps
+        self._look_for_hooks()
         self._owner = Owner(self)
         self._captures = _Captures(self)
         self._streaming = DefaultStreaming()
@@ -194,7 +211,10 @@ class AWSXRayRecorder:
     def _use_plugins(self, plugins: Any) -> None:
         from .plugins.utils import get_plugin_modules
 
-        for module in get_plugin_modules(plugins):
+        find = globals().get(
+            "get_plugin_modules", get_plugin_modules
+        )  # a test's, if it put one here
+        for module in find(plugins):
             module.initialize()
             if module.runtime_context:
                 self._aws_metadata[module.SERVICE_NAME] = module.runtime_context
@@ -222,7 +242,7 @@ class AWSXRayRecorder:
 
     def in_segment(self, name: str | None = None, **segment_kwargs: Any) -> SegmentContextManager:
         """A segment, for `with`. segment_kwargs: of begin_segment()."""
-        manager = _new(SegmentContextManager)  # without the call of its __init__()
+        manager = _new(_SegmentContextManager)  # without the call of its __init__()
         manager.recorder = self
         manager.name = name
         manager.segment_kwargs = segment_kwargs
@@ -302,7 +322,7 @@ class AWSXRayRecorder:
         if not (default_recorder.enabled or global_sdk_config.sdk_enabled()):
             return
         context = self._native._context
-        if context._is_plain:
+        if context._is_plain and self._is_direct:
             entity = context.get()
             if entity is None:
                 context.end_segment(end_time)
@@ -321,7 +341,7 @@ class AWSXRayRecorder:
     def current_segment(self) -> Any:
         """The current segment."""
         context = self._native._context
-        if context._is_plain:
+        if context._is_plain and self._is_direct:
             entity = context.get()
             if type(entity) is Segment:
                 return entity
@@ -338,7 +358,7 @@ class AWSXRayRecorder:
         self, name: str | None = None, **subsegment_kwargs: Any
     ) -> SubsegmentContextManager:
         """A subsegment, for `with`, and a decorator. subsegment_kwargs: of begin_subsegment()."""
-        manager = _new(SubsegmentContextManager)  # without the call of its __init__()
+        manager = _new(_SubsegmentContextManager)  # without the call of its __init__()
         manager.recorder = self
         manager.name = name
         manager.subsegment_kwargs = subsegment_kwargs
@@ -348,7 +368,7 @@ class AWSXRayRecorder:
     def begin_subsegment(self, name: str, namespace: str = "local") -> Any:
         """Begin a subsegment and make it current; None where no segment is open."""
         context = self._native._context
-        if context._is_plain and default_recorder.enabled:
+        if context._is_plain and self._is_direct and default_recorder.enabled:
             # What is current is open, and neither it nor the context is of a program's own kind:
             # so it nearly always is. The steps of Subsegment() and its __enter__(), without these
             # calls.
@@ -357,7 +377,7 @@ class AWSXRayRecorder:
             if kind is Subsegment or kind is Segment:
                 if parent._stop is None and parent.sampled:
                     segment = parent if kind is Segment else parent.segment
-                    made = _new(Subsegment)
+                    made = _new(_Subsegment)
                     try:
                         made.name = known_names[name]
                     except (KeyError, TypeError):
@@ -401,6 +421,8 @@ class AWSXRayRecorder:
         if not global_sdk_config.sdk_enabled():
             return DummySubsegment(DummySegment(SDKConfig.DISABLED_ENTITY_NAME))
         context = self._native._context
+        if not self._is_direct:
+            return self._begin_by_hooks(name, namespace, beginWithoutSampling)
         parent = context.get() if context._is_plain else None
         if parent is None:
             parent = context.get_trace_entity()
@@ -427,6 +449,23 @@ class AWSXRayRecorder:
                 self._owner.add(subsegment)
         return subsegment
 
+    def _begin_by_hooks(self, name: str, namespace: str, without_sampling: bool) -> Any:
+        """Begin a subsegment where methods are overridden that say what is current."""
+        segment = self.current_segment()
+        if not segment:
+            log.warning("No segment is open: the subsegment %s isn't recorded", name)
+            return None
+        parent = self.get_trace_entity()
+        subsegment: Subsegment
+        if without_sampling or not parent.sampled:
+            subsegment = DummySubsegment(segment, name)
+        else:
+            subsegment = Subsegment(name, namespace, segment)
+        self._native._context.put_subsegment(subsegment)
+        if subsegment.sampled:
+            self._owner.add(subsegment)
+        return subsegment
+
     def _under_native(self, parent: Any, name: str, namespace: str) -> Any:
         """A subsegment of something that another recorder has begun."""
         owner = getattr(parent.segment, "_owner", None)
@@ -450,7 +489,8 @@ class AWSXRayRecorder:
     def end_subsegment(self, end_time: float | None = None) -> None:
         """End the current subsegment. What is complete then is sent."""
         context = self._native._context
-        if context._is_plain and (default_recorder.enabled or global_sdk_config.sdk_enabled()):
+        is_ours = context._is_plain and self._is_direct
+        if is_ours and (default_recorder.enabled or global_sdk_config.sdk_enabled()):
             entity = context.get()
             if isinstance(entity, Subsegment):
                 if entity.segment._current is context:  # else a program has made it by itself
@@ -476,7 +516,7 @@ class AWSXRayRecorder:
     def put_annotation(self, key: str, value: Any) -> None:
         """Add an indexed value to the current entity."""
         context = self._native._context
-        if context._is_plain and default_recorder.enabled:
+        if context._is_plain and self._is_direct and default_recorder.enabled:
             entity = context.get()
             kind = type(entity)
             if (kind is Subsegment or kind is Segment) and entity._stop is None and entity.sampled:
@@ -491,7 +531,7 @@ class AWSXRayRecorder:
     def put_metadata(self, key: str, value: Any, namespace: str = "default") -> None:
         """Add any value to the current entity."""
         context = self._native._context
-        if context._is_plain and default_recorder.enabled:
+        if context._is_plain and self._is_direct and default_recorder.enabled:
             entity = context.get()
             kind = type(entity)
             if (kind is Subsegment or kind is Segment) and entity._stop is None and entity.sampled:
@@ -584,8 +624,10 @@ class AWSXRayRecorder:
     def _send_segment(self) -> None:
         """Send the current segment, for contexts that are a program's own."""
         segment = self.current_segment()
-        if segment is not None:
+        if isinstance(segment, Segment):
             self._owner.send_whole(segment)
+        elif segment is not None and segment.sampled:  # a mock
+            self.emitter.send_entity(segment)
         self.clear_trace_entities()
 
     # -- settings -----------------------------------------------------------------------------
@@ -868,4 +910,8 @@ def native_subsegment(name: str, parent: Any, segment: Any, namespace: str | Non
 
 
 _new = object.__new__
+# What the steps above make, whatever a test has put in these classes' place.
+_Subsegment = Subsegment
+_SegmentContextManager = SegmentContextManager
+_SubsegmentContextManager = SubsegmentContextManager
 _recorders: WeakSet[AWSXRayRecorder] = WeakSet()

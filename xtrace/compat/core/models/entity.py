@@ -119,7 +119,11 @@ def _flag(name: str) -> Any:
     def put(self: Entity, value: Any) -> None:
         self._fields[name] = value
 
-    return property(get, put)
+    def delete(self: Entity) -> None:
+        if self._fields.pop(name, None) is None:
+            raise AttributeError(name)
+
+    return property(get, put, delete)
 
 
 def block(name: str) -> Any:

@@ -7,6 +7,7 @@ import copy
 from xtrace import ids, model
 
 from ..exceptions.exceptions import SegmentNameMissingException
+from ..utils.atomic_counter import AtomicCounter
 from .entity import (
     ORIGIN_TRACE_HEADER_ATTR_KEY,
     Entity,
@@ -165,6 +166,11 @@ class Segment(Entity, model.Segment):
     def origin(self, value: Any) -> None:
         self._fields["origin"] = value
 
+    @origin.deleter
+    def origin(self) -> None:
+        if self._fields.pop("origin", None) is None:
+            raise AttributeError("origin")
+
     @property
     def user(self) -> Any:
         """Who the request was for."""
@@ -177,7 +183,12 @@ class Segment(Entity, model.Segment):
     @property
     def ref_counter(self) -> Any:
         """An AtomicCounter of the subsegments that are open."""
-        return _OpenSubsegments(self)
+        return _Counter(self, "_closed")
+
+    @property
+    def _subsegments_counter(self) -> Any:
+        """The same of those that it holds."""
+        return _Counter(self, "_removed")
 
     def _convert_later(self) -> None:
         self._raw = True
@@ -299,35 +310,39 @@ class Segment(Entity, model.Segment):
         return most
 
 
-class _OpenSubsegments:
-    """A segment's `ref_counter`: what an AtomicCounter has, kept by the segment."""
+class _Counter(AtomicCounter):
+    """A segment's `ref_counter` and the like: kept by the segment. less: what counts down."""
 
-    def __init__(self, segment: Segment) -> None:
+    def __init__(self, segment: Segment, less: str) -> None:
         self._segment = segment
+        self._less = less
 
     @property
-    def value(self) -> int:
-        """How many are open."""
-        return self._segment._begun - self._segment._closed
+    def value(self) -> Any:
+        """The number."""
+        return self._segment._begun - getattr(self._segment, self._less)
+
+    @value.setter
+    def value(self, number: int) -> None:
+        setattr(self._segment, self._less, self._segment._begun - number)
 
     def get_current(self) -> int:
-        """How many are open."""
-        return self.value
+        """The number."""
+        return int(self.value)
 
     def increment(self, num: int = 1) -> int:
         """Count more."""
-        self._segment._closed -= num
-        return self.value
+        return self.decrement(-num)
 
     def decrement(self, num: int = 1) -> int:
         """Count fewer."""
-        self._segment._closed += num
-        return self.value
+        setattr(self._segment, self._less, getattr(self._segment, self._less) + num)
+        return self.get_current()
 
     def reset(self) -> int:
         """Count none."""
-        self._segment._closed = self._segment._begun
-        return self.value
+        self.value = 0
+        return 0
 
 
 class SegmentContextManager:
@@ -342,10 +357,7 @@ class SegmentContextManager:
         self.segment: Any = None
 
     def __enter__(self) -> Any:
-        if self.segment_kwargs:
-            self.segment = self.recorder.begin_segment(name=self.name, **self.segment_kwargs)
-        else:
-            self.segment = self.recorder.begin_segment(self.name)
+        self.segment = self.recorder.begin_segment(name=self.name, **self.segment_kwargs)
         return self.segment
 
     def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:

@@ -23,7 +23,7 @@ _FIELDS = ("id", "message", "type", "remote", "stack", "cause")
 class Throwable:
     """id, message, type, remote, stack; and `cause`, the id of the exception behind this one.
 
-    stack: entries with path, line and label in their first three places, as traceback's have.
+    stack: not there if none is given; entries with path, line and label in their first three places, as traceback's have.
     """
 
     def __init__(
@@ -36,11 +36,12 @@ class Throwable:
             pass
         self.type = type(exception).__name__
         self.remote = remote
-        try:
-            self.stack = None if stack is None else self._normalize_stack_trace(stack)
-        except Exception:
-            self.stack = None
-            log.warning("The stack of a %s can't be read", self.type)
+        if stack is not None:
+            self.stack: list[dict[str, Any]] | None = None
+            try:
+                self.stack = self._normalize_stack_trace(stack)
+            except Exception:
+                log.warning("The stack of a %s can't be read", self.type)
         try:
             exception._recorded = True  # type: ignore[attr-defined]
             exception._cause_id = self.id  # type: ignore[attr-defined]
