@@ -41,6 +41,7 @@ from xtrace.collector.filters.dialects import ClickHouse
 from xtrace.collector.filters.sql import prefilter
 from xtrace.collector.graph import NodeKey, added_up
 from xtrace.collector.store import StoreError, Window, open_store, open_to_read, shown
+from xtrace.collector.store import clickhouse as clickhouse_store
 from xtrace.collector.store.clickhouse import aggregates, place_of, rolling, tables
 from xtrace.collector.store.clickhouse.database import Database
 from xtrace.collector.store.clickhouse.questions import Selection
@@ -603,5 +604,32 @@ def test_what_is_too_old_to_be_kept_is_asked_of_the_traces(url, at_once):
         window = Window(now - 10_800, now)
         assert from_sums(store, window) == from_traces(store, window)
         assert len({start for start, _ in from_sums(store, window)}) == 2
+    finally:
+        store.close()
+
+
+def test_a_collector_keeps_sums_by_itself(url, at_once, monkeypatch):
+    monkeypatch.setattr(clickhouse_store, "SECONDS_BETWEEN_ROUNDS", 0.05)
+    store = open_store(url)
+    try:
+        put(store, at(1, float(NOON)), at(2, float(NOON)))
+        rows = "SELECT minute FROM graph FINAL WHERE NOT is_marked"
+        eventually(lambda: store._database.query(rows) == [(NOON,)])
+        assert from_sums(store) == from_traces(store)
+    finally:
+        store.close()
+    assert not store._rolling_thread.is_alive()
+
+
+def test_a_map_that_cannot_be_added_up_is_asked_of_the_traces(url, at_once, monkeypatch, caplog):
+    monkeypatch.setattr(clickhouse_store, "SECONDS_BETWEEN_ROUNDS", 0.05)
+    store = open_store(url)
+    try:
+        store._database.command("DROP TABLE graph")
+        put(store, at(1, float(NOON)))
+        eventually(lambda: "the map is asked of the traces meanwhile" in caplog.text)
+        put(store, at(2, float(NOON)))
+        (node,) = (r for r in store.graph(ALWAYS) if isinstance(r.subject, NodeKey) and r.received)
+        assert sum(node.counts) == 2
     finally:
         store.close()

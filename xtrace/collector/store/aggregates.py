@@ -16,7 +16,7 @@ from .questions import Selection, these
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any, TypeAlias
 
     from .questions import Question, Reading
@@ -120,11 +120,16 @@ def facets(
         ).fetchone()[0]
         for each, source in sources.items():
             _count(connection, selection, source, shares[each])
+    return Facets(found, most_common(shares, limit), question.since)
+
+
+def most_common(shares: Mapping[str, Mapping[Any, Share]], limit: int) -> list[Facet]:
+    """Facets with the values that most traces have, these first. shares: by facet."""
     made = []
-    for each in by:
-        ordered = sorted(shares[each].values(), key=lambda share: (-share.traces, str(share.value)))
-        made.append(Facet(each, ordered[:limit], len(ordered)))
-    return Facets(found, made, question.since)
+    for by, found in shares.items():
+        ordered = sorted(found.values(), key=lambda share: (-share.traces, str(share.value)))
+        made.append(Facet(by, ordered[:limit], len(ordered)))
+    return made
 
 
 def _source(by: str) -> _Source:

@@ -2,7 +2,8 @@
 
 ClickHouse keeps everything; a collector has nothing but what it hasn't inserted yet, so that it may end, or be
 killed, at any moment. Documents are inserted as they are; then the row of each of their traces is made,
-of all documents that anybody has inserted, see `settling`. Everything else is asked of these rows, in SQL.
+of all documents that anybody has inserted, see `settling`. Everything else is asked of these rows, in SQL;
+for the service graph there are sums of them, see `rolling`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 from collections import OrderedDict, deque
 from contextlib import contextmanager
 from math import ceil, floor
-from threading import Condition, RLock, Thread
+from threading import Condition, Event, RLock, Thread
 from uuid import uuid4
 
 import orjson
@@ -147,7 +148,11 @@ class ClickHouseStore(Store):
         self._settling = Settling(self._database)
         self._reading = Settling(self._database)
         self._rolling = Rolling(self._database)
-        self._roll_at = time.monotonic() + SECONDS_BETWEEN_ROUNDS * random.uniform(0.5, 1.0)
+        # On a thread of its own: nothing that comes in waits for sums.
+        self._closing = Event()
+        self._rolling_thread = Thread(
+            target=self._keep_sums, name="xtrace-clickhouse-sums", daemon=True
+        )
         self._exclusive = RLock()  # around what makes rows
         self._thread = Thread(target=self._work, name="xtrace-clickhouse", daemon=True)
         try:
@@ -163,6 +168,7 @@ class ClickHouseStore(Store):
             raise
         if not read_only:
             self._thread.start()
+            self._rolling_thread.start()
 
     # -- what comes in
 
@@ -215,7 +221,10 @@ class ClickHouseStore(Store):
             self._changed.notify_all()
             if not self._read_only:
                 self._await_end()
+        self._closing.set()
         self._database.close()
+        if not self._read_only:
+            self._rolling_thread.join(SECONDS_TO_CLOSE)
 
     def _await_end(self) -> None:
         """Wait until everything is stored, for as long as something gets on."""
@@ -378,11 +387,12 @@ class ClickHouseStore(Store):
             self._after_removal(list(self._written))
         if now >= self._sweep_at:
             self._sweep()
-        if now >= self._roll_at:
-            self._roll_up()
 
     def _complain(self, what: str) -> None:
         self._down = True
+        self._say(what)
+
+    def _say(self, what: str) -> None:
         now = time.monotonic()
         if now - self._complained >= 60:
             self._complained = now
@@ -420,9 +430,19 @@ class ClickHouseStore(Store):
             complete = len(ids) < SWEPT_AT_ONCE
         self.put_setting(SWEPT, {"at": now, "until": until})
 
+    def _keep_sums(self) -> None:
+        """On a thread: add up what is new of the service graph now and then, until the store is closed."""
+        while not self._closing.wait(SECONDS_BETWEEN_ROUNDS * random.uniform(0.7, 1.0)):
+            try:
+                self._roll_up()
+            except StoreError as error:
+                if not self._closing.is_set():
+                    self._say(f"{error}; the map is asked of the traces meanwhile")
+            except Exception:  # a fault of ours
+                log.exception("The map's sums can't be made; it is asked of the traces")
+
     def _roll_up(self) -> None:
         """Add up what is new of the service graph, if no other collector does."""
-        self._roll_at = time.monotonic() + SECONDS_BETWEEN_ROUNDS
         self._all_settings(fresh=True)
         rolled = self._rolled()
         if self._rolling.is_due(rolled):

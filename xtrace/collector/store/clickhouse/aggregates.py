@@ -8,8 +8,8 @@ import orjson
 
 from ...failures import Frame
 from ...graph import OPEN, PERIOD, Rollup, subject_from_text
-from .. import FACETS, Cell, Distribution, Facet, Facets, FailureGroup, FailureGroups, Share
-from ..aggregates import ANNOTATION, STATUS, STATUSES
+from .. import FACETS, Cell, Distribution, Facets, FailureGroup, FailureGroups, Share
+from ..aggregates import ANNOTATION, STATUS, STATUSES, most_common
 from .questions import Selection
 
 TYPE_CHECKING = False
@@ -94,11 +94,7 @@ def facets(
             for key, share in _shares(database, selection, source, each == "status"):
                 before = shares[each].get(key)
                 shares[each][key] = share if before is None else _added(before, share)
-    made = []
-    for each in by:
-        ordered = sorted(shares[each].values(), key=lambda share: (-share.traces, str(share.value)))
-        made.append(Facet(each, ordered[:limit], len(ordered)))
-    return Facets(found, made, question.since)
+    return Facets(found, most_common(shares, limit), question.since)
 
 
 def _source(by: str) -> _Source:
