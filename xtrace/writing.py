@@ -236,9 +236,17 @@ def _response(response: dict[str, Any]) -> str:
     return f'{status},"content_length":{response["content_length"]:d}}}'
 
 
-def begin_sql(block: dict[str, Any]) -> str:
-    """An `sql` block as far as it is constant, up to the statement: an entity's `sql_begun`."""
-    return _flat({**block, "sanitized_query": ""})[:-3]
+class SqlBlock(dict[str, str]):
+    """The constant part of the `sql` blocks of one database or store.
+
+    begun: the same as JSON, up to the statement: an entity's `sql_begun`.
+    """
+
+    __slots__ = ("begun",)
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        super().__init__(fields)
+        self.begun = _flat({**fields, "sanitized_query": ""})[:-3]
 
 
 def _number(metadata: dict[str, Any]) -> str | None:

@@ -53,9 +53,10 @@ class Call(Subsegment):
 
     layer: of the library. inner: the layers that are silent while this is current. owner: the id()
     of the client or session. hops: the requests sent so far, where there was more than one.
+    sql_begun: of a call that has an `sql` block.
     """
 
-    __slots__ = ("hops", "inner", "layer", "owner")
+    __slots__ = ("hops", "inner", "layer", "owner", "sql_begun")
 
     layer: int
     inner: int

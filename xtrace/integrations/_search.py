@@ -148,6 +148,7 @@ def _begin(cluster: Cluster, method: str, target: str) -> tuple[Call | None, dic
         return None, trace_headers(url, entity)  # unsampled: that is carried on
     call.name = cluster.name
     more = call._more or call._fields
+    call.sql_begun = None
     more["sql"] = {**cluster.block}
     if recorder.stream_sql:
         more["sql"]["sanitized_query"] = f"{method} {path}"

@@ -21,7 +21,7 @@ from ..model import OPEN, Subsegment
 from ..naming import peer_name
 from ..noop import NO_SUBSEGMENT
 from ..settings import SQL_RAW
-from ..writing import begin_sql
+from ..writing import SqlBlock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,16 +49,6 @@ SHORTEST_WAIT_SECONDS = 0.001
 _MOST_ROWS = 1 << 62  # mysqlclient says 2**64 - 1 where it doesn't know
 
 
-class Block(dict[str, str]):
-    """The constant part of statements' `sql` block. begun: the same as JSON, up to the statement."""
-
-    __slots__ = ("begun",)
-
-    def __init__(self, fields: dict[str, str]) -> None:
-        super().__init__(fields)
-        self.begun = begin_sql(fields)
-
-
 class Database:
     """A database as one connection sees it: what every statement's subsegment says of it.
 
@@ -77,9 +67,9 @@ class Database:
         self.dialect = dialect
         self.masked = redaction.masked(dialect)
         known = {key: str(value)[:MAX_FIELD_CHARS] for key, value in block.items() if value}
-        self.block = Block(known)
-        self.prepared = Block({**known, "preparation": "statement"})
-        self.called = Block({**known, "preparation": "call"})
+        self.block = SqlBlock(known)
+        self.prepared = SqlBlock({**known, "preparation": "statement"})
+        self.called = SqlBlock({**known, "preparation": "call"})
 
 
 _SCHEMES = {
@@ -237,7 +227,7 @@ class Statement(Subsegment):
 
 
 def statement_call(
-    recorder: Recorder, database: Database, statement: object, block: Block | None = None
+    recorder: Recorder, database: Database, statement: object, block: SqlBlock | None = None
 ) -> Subsegment:
     """The subsegment of a statement, for `with` around its execution.
 

@@ -18,6 +18,7 @@ from .. import faults
 from ..default import recorder
 from ..document import MAX_SQL_CHARS
 from ..naming import peer_name
+from ..writing import SqlBlock
 from ._outgoing import EVERY_LAYER, Call, finished
 
 TYPE_CHECKING = False
@@ -50,9 +51,9 @@ class Store:
 
     __slots__ = ("block", "name")
 
-    def __init__(self, name: str, block: dict[str, Any]) -> None:
+    def __init__(self, name: str, block: dict[str, str]) -> None:
         self.name = name
-        self.block = block
+        self.block = SqlBlock(block)
 
 
 def name_of(what: str, host: str, port: int | None = None, usual_port: int | None = None) -> str:
@@ -99,10 +100,15 @@ def command(parent: Entity, store: Store, text: str) -> Call:
     call.owner = 0
     call.hops = None
     if recorder.stream_sql:
-        call._more = {"sql": {**store.block, "sanitized_query": text}}
+        block = store.block
+        call.sql_begun = block.begun
+        sql: dict[str, Any] = block.copy()  # faster than to unpack it into another
+        sql["sanitized_query"] = text
+        call._more = {"sql": sql}
         if len(text) > MAX_SQL_CHARS:
             call._checked = False  # it is cut when it is sent
     else:
+        call.sql_begun = None
         call._more = {"sql": {**store.block}}
     call.__enter__()
     return call
