@@ -207,6 +207,9 @@ def test_traces_are_grouped(source, width, capsys):
         said(capsys, "find", "--by", "annotation.number", "--limit", "3", *source), width
     )
     assert lines[-1] == "12 traces; 9 more values"
+    assert said(capsys, "find", "--by", "annotation.colour", *source).strip() == (
+        "None of 12 traces has a value for colour."
+    )
     assert main(["find", "--by", "colour", *source]) == 2
     assert "by must be one of" in capsys.readouterr().err
 
@@ -319,13 +322,13 @@ def test_what_cant_be_imported_is_said(tmp_path, capsys):
     bad = tmp_path / "bad.ndjson"
     bad.write_text(f"{shop_trace(1)[0]}\n{{}}\n")
     out = said(capsys, "import", str(bad), *db, status=1)
-    assert "1 trace, 1 documents stored, 1 can't be stored" in out
+    assert "1 trace, 1 document stored, 1 can't be stored" in out
     assert main(["import", str(tmp_path / "none"), *db]) == 2
     assert "No such file" in capsys.readouterr().err
     empty = tmp_path / "empty"
     empty.write_text("")
     assert main(["import", str(empty), *db]) == 2
-    assert "The file is empty" in capsys.readouterr().err
+    assert f"{empty}: The file is empty" in capsys.readouterr().err
 
 
 # -- tail ----------------------------------------------------------------------------------------

@@ -143,6 +143,11 @@ def _print_groups(told: dict[str, Any]) -> None:
         ]
         numbers = (row["count"], f"{100 * row['share']:.1f} %", average)
         rows.append([_print.text(_value(row["value"])), *map(_print.text, numbers), *counts])
+    if not rows:
+        by = facet["by"].removeprefix("annotation.")
+        none = f"None of {told['count']} traces has a value for {by}."
+        console.print(_print.words(none if told["count"] else "No traces."))
+        return
     numbers_of = ("traces", "share", "average", *STATUSES)
     _print.table(console, (facet["by"], *numbers_of), rows, wide=facet["by"], right=numbers_of)
     left = facet["values"] - len(facet["rows"])

@@ -32,16 +32,20 @@ def run(arguments: argparse.Namespace) -> int:
     status = 0
     try:
         for name in arguments.files:
-            told = api.upload("/import", {"run": arguments.run}, _content(name))
+            try:
+                told = api.upload("/import", {"run": arguments.run}, _content(name))
+            except _api.Refused as error:
+                raise ConfigurationError(f"{name}: {error}") from error
             if told["malformed"]:
                 status = 1
             if arguments.json:
                 _print.as_json({"file": name, **told})
                 continue
             traces, stored = told["traces"], told["stored"]
-            said = f"{name}: {traces} trace{'s' * (traces != 1)}, {stored} documents stored"
-            if told["known"]:
-                said += f", {told['known']} were there already"
+            said = f"{name}: {traces} trace{'s' * (traces != 1)}"
+            said += f", {stored} document{'s' * (stored != 1)} stored"
+            if known := told["known"]:
+                said += f", {known} {'was' if known == 1 else 'were'} there already"
             if told["malformed"]:
                 said += f", {told['malformed']} can't be stored"
             print(said)
