@@ -11,6 +11,7 @@ from tests.helpers import ended, entities_in, eventually, keeping_recorder
 from xtrace import collector
 from xtrace.delivery import otlp
 from xtrace.delivery.otlp import MAX_REQUEST_BYTES, OtlpError, endpoint_of, options
+from xtrace.emitters import worker
 from xtrace.emitters.otlp import OtlpEmitter
 from xtrace.errors import InvalidAddress
 from xtrace.ledger import EmitterStats
@@ -226,6 +227,48 @@ def test_a_request_that_is_too_large_is_halved(emitter_to):
         eventually(lambda: not stats(emitter).pending)
     assert stats(emitter).dropped == {"too large for the backend": 6}
     assert stats(emitter).sent == stats(emitter).recorded - 6
+
+
+def test_of_a_request_that_was_halved_only_what_is_left_is_sent_again(emitter_to, monkeypatch):
+    monkeypatch.setattr(worker, "SECONDS_TO_GATHER", 60.0)
+    with backend(answering(413), answering(), answering(503), answering()) as there:
+        emitter = emitter_to(there)
+        emitter.send(ended())
+        emitter.send(ended())
+        emitter.flush(20)
+        emitter.flush(20)
+        ids = [{span.span_id for span in request.spans()} for request in there.requests]
+    assert ids[1] | ids[2] == ids[0]
+    assert ids[1].isdisjoint(ids[2])
+    assert ids[3] == ids[2]
+    assert stats(emitter).recorded == 2
+
+
+def test_what_was_made_before_the_encoding_changed_is_made_again(emitter_to, monkeypatch):
+    def picky(connection, request):
+        is_json = request.headers["content-type"] == "application/json"
+        answering(200 if is_json else 415)(connection, request)
+
+    monkeypatch.setattr(otlp, "MAX_REQUEST_BYTES", 500)
+    with backend(picky) as there:
+        emitter = emitter_to(there)
+        for number in range(6):
+            emitter.send(ended(f"service-{number}", parts=3))
+        emitter.flush(10)
+        assert len(there.requests) > 3
+        for request in there.requests[1:]:
+            assert request.json()["resourceSpans"]
+    assert stats(emitter).sent == 24
+
+
+def test_more_services_than_are_kept_are_told_apart(emitter_to, monkeypatch):
+    monkeypatch.setattr(otlp, "_MAX_SERVICES", 2)
+    with backend() as there:
+        emitter = emitter_to(there)
+        for number in range(6):
+            emitter.send(ended(f"service-{number}"))
+        emitter.flush(10)
+    assert stats(emitter).sent == 6
 
 
 def test_a_backend_that_knows_only_the_other_encoding_gets_that(emitter_to):

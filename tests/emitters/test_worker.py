@@ -6,6 +6,7 @@ Everywhere recorded = sent + pending + dropped, nobody waits, and memory has a b
 from __future__ import annotations
 
 import os
+import random
 import socket
 import ssl
 import subprocess
@@ -90,6 +91,59 @@ def test_what_goes_wrong_is_tried_again_until_it_goes_well(emitter_to, trouble):
         assert set(last) <= {entity.id for batch in batches for entity in batch}
     assert stats(emitter).dropped == {}
     assert faults.counts["emitter"] >= 2
+
+
+CHAOS = (
+    OK,
+    answering(200, connection="close"),
+    answering(400),
+    answering(413),
+    answering(415),
+    answering(429, retry_after="0"),
+    answering(503),
+    reset,
+    raw(b""),
+    raw(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", False),
+    raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"),
+    raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"),
+    raw(b"nonsense\r\n\r\n"),
+)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_the_backend_does_everything_is_sent_or_dropped_once(emitter_to, seed):
+    chance = random.Random(seed)
+    with backend(*chance.choices(CHAOS, k=25), OK) as there:
+        emitter = emitter_to(there.port)
+        for _ in range(60):
+            if chance.random() < 0.2:
+                # Held back until the end.
+                emitter.send([keeping_recorder().begin_segment("open")])
+            else:
+                emitter.send(ended(parts=chance.randrange(4)))
+            if chance.random() < 0.3:
+                emitter.flush(chance.choice((0.0, 0.05, 5.0)))
+            if chance.random() < 0.03:
+                emitter.close()
+            assert stats(emitter).pending >= 0
+        emitter.finish(20)
+        eventually(lambda: stats(emitter).pending == 0)
+        told = stats(emitter)
+        assert told.recorded == told.sent + sum(told.dropped.values())
+        # Each of those that were counted as sent was there; some twice, whose answers got lost.
+        assert len({id for request in there.requests for id in span_ids(request)}) >= told.sent
+
+
+def span_ids(request):
+    if request.headers["content-type"] == "application/x-protobuf":
+        return [span.span_id.hex() for span in request.spans()]
+    (resources,) = request.json().values()
+    return [
+        span["spanId"]
+        for resource in resources
+        for scope in resource["scopeSpans"]
+        for span in scope["spans"]
+    ]
 
 
 def test_what_was_delivered_is_not_sent_again(emitter_to):

@@ -194,8 +194,10 @@ class _Made(NamedTuple):
 
     parcel: Parcel
     key: str
+    resource: bytes
     spans: list[bytes]
     refused: int
+    encoding: encoding.Encoding
 
     @property
     def size(self) -> int:
@@ -267,10 +269,9 @@ class OtlpBackend:
         outcome = Outcome(superseded=superseded, dropped=dropped)
         while made:
             count = _fitting(made)
-            outcome = self._send(made[:count], deadline, outcome)
+            outcome, made[:count] = self._send(made[:count], deadline, outcome)
             if outcome.trouble:
                 break
-            del made[:count]
         return outcome._replace(again=[each.parcel for each in made])
 
     def close(self) -> None:
@@ -298,10 +299,10 @@ class OtlpBackend:
         refused: list[Refused] = []
         try:
             document = json.loads(parcel.data)
-            key, service = self._service(self._about(document, parcel))
+            key, service, resource = self._service(self._about(document, parcel))
             spans = list(spans_of(document, service, ids.wall_clock(), refused))
         except (ValueError, AttributeError, RecursionError):
-            return _Made(parcel, "", [], parcel.entities), 0
+            return _Made(parcel, "", b"", [], parcel.entities, self._encoding), 0
         overtaken = 0
         if self._held:
             for span in spans:
@@ -312,7 +313,14 @@ class OtlpBackend:
             self._held_bytes += len(parcel.data)
             return None, overtaken
         encoded = [self._encoding.span(span) for span in spans]
-        return _Made(parcel, key, encoded, min(len(refused), parcel.entities)), overtaken
+        lost = min(len(refused), parcel.entities)
+        return _Made(parcel, key, resource, encoded, lost, self._encoding), overtaken
+
+    def _anew(self, made: _Made) -> _Made:
+        """The same spans in the encoding that is used now."""
+        again, _ = self._made(made.parcel, final=True)
+        assert again is not None  # what is final is never held back
+        return again
 
     def _about(self, document: dict[str, Any], parcel: Parcel) -> Mapping[str, Any]:
         """What says which service a document belongs to: itself, or if it is a subsegment others."""
@@ -350,8 +358,8 @@ class OtlpBackend:
         made = (self._made(parcel, final=True)[0] for parcel in parcels)
         return [each for each in made if each is not None]
 
-    def _service(self, about: Mapping[str, Any]) -> tuple[str, Service]:
-        """The resource of a service, and the key under which it is kept."""
+    def _service(self, about: Mapping[str, Any]) -> tuple[str, Service, bytes]:
+        """A service, the key under which it is kept, and its resource, encoded."""
         aws = about.get("aws")
         if isinstance(aws, dict):
             aws = {name: aws.get(name) for name in _OF_SERVICE}
@@ -363,11 +371,15 @@ class OtlpBackend:
             if len(self._services) >= _MAX_SERVICES:
                 self._services.clear()
             found = self._services[key] = service, self._encoding.resource(attributes)
-        return key, found[0]
+        return key, *found
 
     # -- requests ---------------------------------------------------------------------------------
 
-    def _send(self, chunk: list[_Made], deadline: float, before: Outcome) -> Outcome:
+    def _send(
+        self, chunk: list[_Made], deadline: float, before: Outcome
+    ) -> tuple[Outcome, list[_Made]]:
+        """Post spans, in one request or in parts; gives also those that are to be tried again."""
+        chunk = [each if each.encoding is self._encoding else self._anew(each) for each in chunk]
         body = self._body(chunk)
         headers = {
             "Content-Type": self._encoding.content_type,
@@ -383,49 +395,48 @@ class OtlpBackend:
                 headers = self._signer.sign(self.url, headers, body)
             answer = self._client.request("POST", self._path, headers, body, deadline)
         except Unreachable as error:
-            return before._replace(trouble=str(error), kind=error.kind, is_dead=True)
+            return before._replace(trouble=str(error), kind=error.kind, is_dead=True), chunk
         return self._answered(answer, chunk, len(body), deadline, before)
 
     def _body(self, chunk: list[_Made]) -> bytes:
-        groups: dict[str, list[bytes]] = {}
+        groups: dict[str, tuple[bytes, list[bytes]]] = {}
         for each in chunk:
-            groups.setdefault(each.key, []).extend(each.spans)
-        return self._encoding.request(
-            [(self._services[key][1], spans) for key, spans in groups.items()]
-        )
+            groups.setdefault(each.key, (each.resource, []))[1].extend(each.spans)
+        return self._encoding.request(list(groups.values()))
 
     def _answered(
         self, answer: Answer, chunk: list[_Made], size: int, deadline: float, before: Outcome
-    ) -> Outcome:
+    ) -> tuple[Outcome, list[_Made]]:
         status = answer.status
         entities = sum(each.entities for each in chunk)
         if 200 <= status < 300:
             rejected = min(_rejected(answer), entities)
             _count(before.dropped, REJECTED, rejected)
             _count(before.dropped, NO_SPAN, sum(each.refused for each in chunk))
-            return before._replace(
-                sent=before.sent + entities - rejected, bytes=before.bytes + size
-            )
+            sent = before.sent + entities - rejected
+            return before._replace(sent=sent, bytes=before.bytes + size), []
         if status in RETRYABLE:
-            return before._replace(
+            after = before._replace(
                 trouble=f"{self.url} answers with status {status}",
                 kind=CLIENT_ERROR if status == 429 else SERVER_ERROR,
                 retry_after=retry.retry_after(answer.headers.get("Retry-After"), time.time()),
             )
+            return after, chunk
         if status == 413 and len(chunk) > 1:
             middle = len(chunk) // 2
-            first = self._send(chunk[:middle], deadline, before)
-            return first if first.trouble else self._send(chunk[middle:], deadline, first)
+            after, left = self._send(chunk[:middle], deadline, before)
+            if after.trouble:
+                return after, left + chunk[middle:]
+            return self._send(chunk[middle:], deadline, after)
         if status == 415 and self._has_other:  # it doesn't know this encoding
             self._has_other = False
             is_protobuf = self._encoding is encoding.PROTOBUF
             self._encoding = encoding.JSON if is_protobuf else encoding.PROTOBUF
             self._services.clear()
-            again = [self._made(each.parcel, final=True)[0] for each in chunk]
-            return self._send([each for each in again if each is not None], deadline, before)
+            return self._send(chunk, deadline, before)
         reason = TOO_LARGE if status == 413 else f"refused with status {status}"
         _count(before.dropped, reason, sum(each.parcel.entities for each in chunk))
-        return before
+        return before, []
 
 
 def _rejected(answer: Answer) -> int:
