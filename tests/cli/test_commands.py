@@ -288,6 +288,41 @@ def test_a_database_of_a_kind_that_there_is_none_of_is_said(url, capsys, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device here")
+@pytest.mark.parametrize("words", ["show", "show --last 1 --json"])
+def test_a_full_disk_is_said(words, database):
+    done = subprocess.run(
+        f"{sys.executable} -m xtrace {words} --db {database} > /dev/full",
+        shell=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 2
+    assert done.stderr == ("xtrace show: Can't write what was asked for: No space left on device\n")
+
+
+def test_without_an_output_nothing_is_printed(database):
+    done = subprocess.run(
+        f"{sys.executable} -m xtrace show --db {database} >&-",
+        shell=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    assert done.stderr == ""
+
+
+def test_ctrl_c_ends_a_command_without_a_word(database, monkeypatch, capsys):
+    def pressed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xtrace.cli.show.run", pressed)
+    assert main(["show", "--db", database]) == 130
+    assert capsys.readouterr().err == ""
+
+
 def test_a_reader_that_goes_away_is_no_error(database):
     done = subprocess.run(
         f"{sys.executable} -m xtrace show --last 1 --db {database} | true",

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import errno
 import io
+import os
 import sys
 from importlib import import_module
 
@@ -60,6 +62,9 @@ Record traces, keep them, and look at them. To begin with, in three terminals:
 
 `xtrace COMMAND --help` says what a command takes, `xtrace doctor` why no trace arrives."""
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Why a file that output goes to takes no more."""
+
 PLAIN = {"█": "#", "▒": "=", "▶": ">", "✖": "x", "▲": "!", "≫": "*", "·": ".", "…": "~", "─": "-"}
 PLAIN |= {"→": ">", "−": "-", "µ": "u", "×": "x", "│": "|", "┃": "|", "└": "`", "├": "|"}
 """What stands for our signs where the terminal's encoding has none of them, as ASCII hasn't."""
@@ -98,13 +103,23 @@ def main(words: Sequence[str] | None = None) -> int:
         arguments, unknown = parser.parse_known_args(words)
         if unknown:  # argparse would show the usage of `xtrace`, not of the command
             subparsers.choices[arguments.command].error(f"unknown: {' '.join(unknown)}")
-        return _command(arguments.command).run(arguments)
+        status = _command(arguments.command).run(arguments)
+        sys.stdout.flush()  # here, where an error of it can be told
+        return status
+    except KeyboardInterrupt:
+        return 130
     except XTraceError as error:
         print(f"xtrace {called}: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output has gone: `xtrace show | head`
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        print(f"xtrace {called}: Can't write what was asked for: {error.strerror}", file=sys.stderr)
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # what is left would be tried again
+        return 2
 
 
 def _command(name: str) -> Command:
@@ -124,6 +139,8 @@ def _unknown(called: str) -> int:
 def _never_fail_to_print() -> None:
     """Have characters that the terminal's encoding lacks replaced; without UTF-8 they are an error."""
     codecs.register_error("xtrace", _plain)
+    if sys.stdout is None:  # closed by who started us: `xtrace find >&-`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="xtrace")
