@@ -25,6 +25,15 @@ def _ignore(self: Any, *args: Any, **kwargs: Any) -> Any:
     """Record nothing."""
 
 
+# Those that are called most: what takes any arguments has to pack them.
+def _ignore_annotation(self: Any, key: Any, value: Any) -> None:
+    """Record nothing."""
+
+
+def _ignore_metadata(self: Any, key: Any, value: Any, namespace: Any = "default") -> None:
+    """Record nothing."""
+
+
 def _wants_ids() -> bool:
     return os.environ.get("AWS_XRAY_NOOP_ID", "").lower() == "false"
 
@@ -50,8 +59,10 @@ class DummySegment(Segment):
             super().__init__(name, NO_ID, traceid or NO_TRACE_ID, sampled=False)
         self._caller_id = parent_id
 
-    set_aws = put_http_meta = put_annotation = put_metadata = apply_status_code = _ignore
-    add_exception = serialize = set_user = set_service = _ignore
+    put_annotation = _ignore_annotation
+    put_metadata = _ignore_metadata
+    set_aws = put_http_meta = apply_status_code = add_exception = serialize = _ignore
+    set_user = set_service = _ignore
 
 
 class DummySubsegment(Subsegment):
@@ -72,7 +83,14 @@ class DummySubsegment(Subsegment):
 
     def __enter__(self) -> DummySubsegment:
         """Begin, and become current."""
-        _attach(self, self._parent, self.segment)
+        segment = self.segment
+        parent: Any = self._parent
+        if parent._children is None:
+            parent._children = [self]
+        else:
+            parent._children.append(self)
+        segment._begun += 1
+        segment._current.set(self)
         return self
 
     def __exit__(self, kind: Any, error: Any, tb: Any, end_time: float | None = None) -> None:
@@ -88,8 +106,9 @@ class DummySubsegment(Subsegment):
         else:
             segment._owner.end_subsegment(self, end_time)
 
-    set_aws = put_http_meta = put_annotation = put_metadata = apply_status_code = _ignore
-    add_exception = serialize = set_sql = _ignore
+    put_annotation = _ignore_annotation
+    put_metadata = _ignore_metadata
+    set_aws = put_http_meta = apply_status_code = add_exception = serialize = set_sql = _ignore
 
 
 def dummy_under(parent: Any, name: str) -> DummySubsegment:
@@ -114,12 +133,6 @@ def dummy_under(parent: Any, name: str) -> DummySubsegment:
     made._checked = True
     made._metadata = {}
     made._more = None
-    _attach(made, parent, segment)
-    return made
-
-
-def _attach(made: DummySubsegment, parent: Any, segment: Any) -> None:
-    """Put it under its parent, and make it current."""
     siblings = parent._children
     if siblings is None:
         parent._children = [made]
@@ -127,6 +140,7 @@ def _attach(made: DummySubsegment, parent: Any, segment: Any) -> None:
         siblings.append(made)
     segment._begun += 1
     segment._current.set(made)
+    return made
 
 
 _new = object.__new__

@@ -357,7 +357,11 @@ class SegmentContextManager:
         self.segment: Any = None
 
     def __enter__(self) -> Any:
-        self.segment = self.recorder.begin_segment(name=self.name, **self.segment_kwargs)
+        begin = self.recorder.begin_segment
+        if self.segment_kwargs:
+            self.segment = begin(name=self.name, **self.segment_kwargs)
+        else:
+            self.segment = begin(name=self.name)
         return self.segment
 
     def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
