@@ -63,7 +63,8 @@ export function About() {
         </div></section>
         <section class="panel"><header><h2>What X-Ray would say</h2></header><div class="body">
           <p>${checks.checked ? html`Of ${plural(checks.checked, "document")} that were checked, X-Ray would reject <b class=${checks.rejected ? "text-fault" : "text-ok"}>${count(checks.rejected)}</b>.` : "Nothing has been checked yet."}</p>
-          ${Object.keys(checks.codes).length ? html`<dl class="facts">${Object.entries(checks.codes).map(([code, many]) => html`<dt>${code.replace(/_/g, " ")}</dt><dd>${count(many)}</dd>`)}</dl>` : null}
+          ${Object.keys(checks.codes).length ? html`<dl class="facts">${Object.entries(checks.codes).map(([code, many]) => html`<dt>${CHECKS[code] ?? code}</dt><dd>${count(many)}</dd>`)}</dl>
+            <p class="dim small">Of one trace, and why: <code>xtrace show --check TRACE_ID</code></p>` : null}
         </div></section>
       </div>
       <${Runs} />
@@ -75,6 +76,9 @@ export function About() {
     </div>
   `;
 }
+
+/** Codes that don't speak for themselves. */
+const CHECKS = { missing: "lack a member", type: "of another type", unknown: "unknown members" };
 
 const Figure = ({ value, name }) => html`<div class="figure-box"><b>${value}</b><span>${name}</span></div>`;
 
@@ -99,8 +103,8 @@ function Runs() {
         <div class="table-wrap"><table><thead><tr><th scope="col">Name</th><th scope="col">Begun</th><th scope="col" class="number">Traces</th><th scope="col"><span class="visually-hidden">Change</span></th></tr></thead>
           <tbody>${data.runs.map((run) => html`
             <tr><th scope="row" class="strong">${run.name}${run.pinned ? html` <span class="tag">pinned</span>` : null}</th><td title=${clock(run.begun)}>${age(run.begun, Date.now() / 1000)}</td><td class="number">${count(run.traces)}</td>
-              <td class="number"><button type="button" class="button small" aria-pressed=${String(run.pinned)} onClick=${() => act(send("PATCH", `runs/${part(run.name)}`, { pinned: !run.pinned }))}>${run.pinned ? "Unpin" : "Pin"}</button>
-                <button type="button" class="button small danger" onClick=${() => confirm({ title: `Remove ${run.name}`, text: "The run and its traces go.", action: "Remove", run: () => act(send("DELETE", `runs/${part(run.name)}`)) })}>Remove</button></td></tr>`)}</tbody></table></div>` : html`<p class="body dim">None. Begin one here, or with <code>xtrace collector --run NAME</code>.</p>`}
+              <td><span class="row end"><button type="button" class="button small" aria-pressed=${String(run.pinned)} onClick=${() => act(send("PATCH", `runs/${part(run.name)}`, { pinned: !run.pinned }))}>${run.pinned ? "Unpin" : "Pin"}</button>
+                <button type="button" class="button small danger" onClick=${() => confirm({ title: `Remove ${run.name}`, text: "The run and its traces go.", action: "Remove", run: () => act(send("DELETE", `runs/${part(run.name)}`)) })}>Remove</button></span></td></tr>`)}</tbody></table></div>` : html`<p class="body dim">None. Begin one here, or with <code>xtrace collector --run NAME</code>.</p>`}
     </section>
   `;
 }

@@ -133,7 +133,7 @@ function Head({ model, id, loading }) {
         ]} />` : null}
       </div>
     </header>
-    <${Links} links=${head.links} />
+    <${Links} id=${id} links=${head.links} />
     <${Warnings} warnings=${head.warnings} isSkewed=${model.isSkewed} />
   `;
 }
@@ -146,15 +146,18 @@ function pathOf(url) {
 
 const SHOWN_LINKS = 20;
 
-function Links({ links }) {
-  if (!links.before.length && !links.after.length) return null;
+function Links({ id, links }) {
+  // A trace that follows from itself, as behind a queue, is no other one.
+  const [before, after] = [links.before, links.after].map((each) => each.filter((link) => link.trace_id !== id));
+  const left = [before, after].reduce((sum, each) => sum + Math.max(0, each.length - SHOWN_LINKS), 0);
+  if (!before.length && !after.length) return null;
   const box = (link) => html`<a class="linked" href=${href(`/traces/${part(link.trace_id)}`, { row: link.id })}>${shortId(link.trace_id)}${link.stored === false ? html` <span class="dimmer">not stored</span>` : null}</a>`;
   return html`
     <div class="links">
-      ${links.before.length ? html`<span class="dim">follows</span>${links.before.slice(0, SHOWN_LINKS).map(box)}` : null}
+      ${before.length ? html`<span class="dim">follows</span>${before.slice(0, SHOWN_LINKS).map(box)}` : null}
       <span class="linked here">this trace</span>
-      ${links.after.length ? html`<span class="dim">followed by</span>${links.after.slice(0, SHOWN_LINKS).map(box)}` : null}
-      ${links.before.length + links.after.length > 2 * SHOWN_LINKS ? html`<span class="dim">and more</span>` : null}
+      ${after.length ? html`<span class="dim">followed by</span>${after.slice(0, SHOWN_LINKS).map(box)}` : null}
+      ${left ? html`<span class="dim">and ${count(left)} more</span>` : null}
     </div>
   `;
 }
