@@ -3,7 +3,7 @@
 import { classes, html, useEffect, useLatest, useLoad, useMemo, useRef, useState } from "../core/view.js";
 import { get, numbered, part, send, settled } from "../core/api.js";
 import { both, within } from "../core/filter.js";
-import { age, briefUrl, clock, count, cut, duration, iso, percent, plural, shortId } from "../core/format.js";
+import { age, briefUrl, clock, count, cut, duration, iso, percent, plural, shortId, urlParts } from "../core/format.js";
 import { isLoose, useKeys } from "../core/keys.js";
 import { onLive, paused } from "../core/live.js";
 import { marks, toggleMark } from "../core/marks.js";
@@ -375,6 +375,9 @@ function Refiners({ question }) {
       <div class="body">
         ${data.facets.filter((facet) => facet.rows.length > 0).map((facet) => {
           const column = numbered(facet.columns);
+          // Of one host alone, its name would only be in the way.
+          const isOneHost = facet.by === "url" && new Set(facet.rows.map((row) => urlParts(String(row[column.value])).host)).size === 1;
+          const short = (value) => said(isOneHost ? urlParts(value).path : facet.by === "url" ? briefUrl(value) : value);
           return html`
             <fieldset key=${facet.by}>
               <legend>${facetName(facet.by)}</legend>
@@ -384,7 +387,7 @@ function Refiners({ question }) {
                 return html`
                   <label class="check refiner" key=${filter}>
                     <input type="checkbox" checked=${(ticked[facet.by] ?? []).includes(filter)} onChange=${(event) => tick(facet.by, filter, event.target.checked)} />
-                    <span class="clip" title=${String(row[column.value])}>${facet.by === "url" ? briefUrl(said(row[column.value])) : said(row[column.value])}</span>
+                    <span class="clip" title=${String(row[column.value])}>${short(String(row[column.value]))}</span>
                     <${Share} counts=${counts} />
                     <span class="number dim">${count(row[column.count])}</span>
                   </label>

@@ -3,6 +3,9 @@
 import { html, shared, useEffect, useRef } from "../core/view.js";
 import { Icon } from "./icons.js";
 
+/** What is filled in. */
+const FIELDS = '.body :is(input:not([type="checkbox"], [type="radio"], :disabled), textarea, select)';
+
 /**
  * @param {{title: string, onClose: () => void, footer?: any, children?: any, onSubmit?: (event: Event) => void}} props
  */
@@ -11,6 +14,8 @@ export function Dialog({ title, onClose, footer, children, onSubmit }) {
   useEffect(() => {
     const before = document.activeElement;
     ref.current.showModal();
+    // The browser takes what comes first, the button that closes it.
+    ref.current.querySelector(FIELDS)?.focus();
     return () => before instanceof HTMLElement && before.isConnected && before.focus();
   }, []);
   const content = html`

@@ -213,7 +213,8 @@ function FilterInput({ filter, input }) {
         if (turn !== asked.current || document.activeElement !== input.current) return;
         setOffers(items.slice(0, 12));
         setChosen(-1);
-        setProblem(error && error.position < value.length - 1 ? error : null);
+        // What may still become a word isn't wrong yet.
+        setProblem(error && !items.length && error.position < value.length - 1 ? error : null);
       } catch {
         setOffers([]);
       }
