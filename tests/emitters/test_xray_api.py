@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from email.message import Message
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.delivery.backend import answering, backend
 from tests.delivery.signatures import KEY, is_signed
 from tests.helpers import ended, eventually, keeping_recorder
 from tests.marks import SECRET
 from xtrace import collector
-from xtrace.delivery import retry, xray
+from xtrace.delivery import Parcel, retry, xray
+from xtrace.delivery.http import Answer
 from xtrace.emitters import make, worker
 from xtrace.emitters.otlp import OtlpEmitter
 from xtrace.emitters.xray_api import XRayEmitter
@@ -166,6 +170,34 @@ def test_what_is_refused_for_good_is_counted(emitter_to, status, body, reason):
         emitter.send(ended(parts=1))
         emitter.flush(10)
     assert stats(emitter).dropped == {reason: 2}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["1" * 16, "2" * 16, ""]), st.integers(1, 9)), max_size=6),
+    st.lists(
+        st.one_of(
+            st.none(),
+            st.text(max_size=3),
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "Id": st.sampled_from(["1" * 16, "2" * 16, "3" * 16, "", None, 7, ["x"]]),
+                    "ErrorCode": st.sampled_from(["ThrottledException", "InvalidSegment", None]),
+                },
+            ),
+        ),
+        max_size=8,
+    ),
+)
+def test_of_each_document_one_thing_became(sent, unprocessed):
+    parcels = [Parcel(json.dumps({"id": id}).encode(), entities) for id, entities in sent]
+    body = json.dumps({"UnprocessedTraceSegments": unprocessed}).encode()
+    outcome = xray._processed(Answer(200, Message(), body), parcels, 1)
+    again = sum(parcel.entities for parcel in outcome.again)
+    total = sum(parcel.entities for parcel in parcels)
+    assert outcome.sent >= 0
+    assert outcome.sent + again + sum(outcome.dropped.values()) == total
 
 
 def test_an_answer_that_is_none_is_taken_for_consent(emitter_to):

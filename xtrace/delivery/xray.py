@@ -307,7 +307,7 @@ def _processed(answer: Answer, parcels: Sequence[Parcel], size: int) -> Outcome:
     dropped: dict[str, int] = {}
     again = []
     for each in refused:
-        same = by_id.get(each.get("Id") or "") or by_id.get("")
+        same = by_id.get(str(each.get("Id") or "")) or by_id.get("")
         if not same:
             continue  # of nothing that was sent
         parcel = same.pop()
