@@ -26,6 +26,9 @@ DESCRIPTION = """\
 Run a program with what it uses traced, as xtrace.patch_all() does. Arguments, exit status and
 signals are the program's own; child processes and workers are traced, too.
 
+A trace begins with a request or a job of a framework that is traced. A script has none: it opens
+its own, with xtrace.in_segment("name"), and what it calls in it is recorded.
+
   xtrace run app.py --port 8000
   xtrace run -m gunicorn app:app
   xtrace run uvicorn app:app --workers 2
