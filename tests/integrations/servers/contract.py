@@ -108,7 +108,12 @@ def uvicorn_serving(application: Any, **config: Any) -> Iterator[int]:
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(
-            application, log_level=60, ws="wsproto", timeout_graceful_shutdown=5, **config
+            application,
+            log_level=60,
+            ws="wsproto",
+            timeout_graceful_shutdown=5,
+            h11_max_incomplete_event_size=2**20,  # else it depends on how a large header arrives
+            **config,
         )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

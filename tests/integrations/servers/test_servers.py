@@ -411,8 +411,12 @@ HOSTILE = {
 
 @pytest.mark.parametrize("request_", HOSTILE.values(), ids=HOSTILE)
 def test_whatever_a_client_sends_the_answer_is_the_untraced_one(served, traces, request_):
-    mine = ask_raw(served.port, request_)
-    theirs = ask_raw(served.untraced_port, request_)
+    for _ in range(10):
+        traces.clear()
+        mine = ask_raw(served.port, request_)
+        theirs = ask_raw(served.untraced_port, request_)
+        if (mine is None) == (theirs is None):
+            break  # else one closed the connection before its refusal was read
     assert (mine and mine.constant) == (theirs and theirs.constant)
     if mine is not None and mine.status == 200:
         assert mine.trace_header.startswith("Root=1-")
