@@ -1,6 +1,6 @@
 // Questions that stand in front of everything else: the browser's own dialogs, which keep the focus inside.
 
-import { html, shared, useEffect, useRef } from "../core/view.js";
+import { html, shared, useLayoutEffect, useRef } from "../core/view.js";
 import { Icon } from "./icons.js";
 
 /** What is filled in. */
@@ -11,12 +11,17 @@ const FIELDS = '.body :is(input:not([type="checkbox"], [type="radio"], :disabled
  */
 export function Dialog({ title, onClose, footer, children, onSubmit }) {
   const ref = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
-    ref.current.showModal();
+    const dialog = ref.current;
+    dialog.showModal();
     // The browser takes what comes first, the button that closes it.
-    ref.current.querySelector(FIELDS)?.focus();
-    return () => before instanceof HTMLElement && before.isConnected && before.focus();
+    dialog.querySelector(FIELDS)?.focus();
+    return () => {
+      // At once: the next key may be for another place.
+      dialog.close();
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
   }, []);
   const content = html`
     <header>
