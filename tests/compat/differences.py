@@ -499,6 +499,12 @@ SERVERS = (
         ((r"web\.django_not_found_by_a_view", r".*(cause|fault)"),),
     ),
     Difference(
+        "Django: `override_settings(XRAY_RECORDER=...)`, for who has imported `settings` before",
+        "Has the former values",
+        "Has the new ones",
+        "It is what a test that overrides them looks at",
+    ),
+    Difference(
         "Django: async handlers; a middleware inside that raises",
         "Made sync; the segment stays open",
         "Served as what they are; ended",

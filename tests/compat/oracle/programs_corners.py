@@ -206,6 +206,20 @@ def patched_by_a_text(x):
     x.note(sorted(patcher._PATCHED_MODULES))
 
 
+def what_a_context_has_beside(x):
+    context = x.recorder.context
+    x.note(hasattr(context._local, "entities"))
+    context._local.mine = 1
+    segment = x.recorder.begin_segment("a")
+    parts = [x.recorder.begin_subsegment(name) for name in "bc"]
+    context._local.entities.pop()
+    x.note(x.recorder.get_trace_entity().name, context._local.mine)
+    context._local.entities = [segment, *parts]
+    x.note([each.name for each in context._local.entities])
+    x.recorder.clear_trace_entities()
+    x.note(hasattr(context._local, "mine"), hasattr(context._local, "entities"))
+
+
 def attributes_that_go(x):
     segment = Segment("a")
     for name in ("fault", "error", "throttle", "origin"):

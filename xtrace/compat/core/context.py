@@ -178,6 +178,7 @@ class Context(native.Context):
         """Make nothing current."""
         if self._is_plain:
             self.set(None)
+            self._local.__dict__.clear()  # what a program has put there goes, too
         elif hasattr(self._local, "__dict__"):
             if isinstance(self._local, Local):
                 self.set(None)
