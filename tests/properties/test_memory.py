@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import sys
 import tracemalloc
+import weakref
+from typing import Any
 
 import pytest
 
+import xtrace
+from xtrace.integrations._asgi import TracedApplication
+from xtrace.integrations._wsgi import traced
 from xtrace.recorder import Recorder
 
 
@@ -80,3 +87,51 @@ def test_a_long_segment_holds_only_what_is_open(monkeypatch):
             with recorder.in_subsegment("job") as part:
                 part.put_metadata("m", "x" * 1000)
         assert len(segment._ended) <= recorder.streaming_threshold + 1
+
+
+class Large:
+    """What a view holds when it fails."""
+
+
+def fail_in_asgi(kept: list[weakref.ref[Large]]) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        large = Large()
+        kept.append(weakref.ref(large))
+        try:
+            raise ValueError
+        except ValueError:
+            await send({"type": "http.response.start", "status": 500, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+    async def nothing(*_: Any) -> Any:
+        return None
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    asyncio.run(TracedApplication(app, xtrace.recorder)(scope, nothing, nothing))
+
+
+def fail_in_wsgi(kept: list[weakref.ref[Large]]) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        large = Large()
+        kept.append(weakref.ref(large))
+        try:
+            raise ValueError
+        except ValueError:
+            start_response("500 Internal Server Error", [], sys.exc_info())
+        return []
+
+    traced(app, xtrace.recorder)({}, lambda *_: None)
+
+
+@pytest.mark.parametrize("fail", [fail_in_asgi, fail_in_wsgi])
+def test_what_a_failed_request_held_is_freed_when_it_is_answered(fail, traces):
+    """Not with the next collection of garbage: that may be long after, and many requests' at once."""
+    kept: list[weakref.ref[Large]] = []
+    gc.collect()
+    gc.disable()
+    try:
+        fail(kept)
+        assert kept[0]() is None
+    finally:
+        gc.enable()
+    assert traces.segments[0]["cause"]["exceptions"][0]["type"] == "ValueError"

@@ -151,7 +151,7 @@ class _Exchange:
 
     def _end(self, task: asyncio.Task[Any]) -> None:
         segment = self._segment
-        error = self.error
+        error, self.error = self.error, None  # its frames know the request: a circle
         try:
             if segment._stop is None:
                 self._describe(task)

@@ -299,6 +299,7 @@ class _Response:
 
     def _end(self, error: BaseException | None) -> None:
         self.ended = True
+        self._error = self._gone = None  # their frames know who sends: a circle
         segment = self._segment
         if segment._stop is not None:  # the application has ended it
             return
@@ -404,6 +405,7 @@ class _Connection:
                 error = self._error
             elif _stems_from(error, self._gone) or type(error).__name__ == _WEBSOCKET_DISCONNECT:
                 error = None  # the client has closed the connection: that is how they end
+            self._error = self._gone = None  # their frames know who sends: a circle
         except Exception as fault:
             faults.report("asgi", "A websocket isn't described", fault)
         try:

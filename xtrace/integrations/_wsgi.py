@@ -297,7 +297,11 @@ class _Response(_Body):
                     describe_response(segment, self._status, length)
                 except Exception as fault:
                     faults.report("wsgi", "A response isn't described", fault)
+            error, self._error = (
+                error or self._error,
+                None,
+            )  # its frames know the response: a circle
             try:
-                segment.__exit__(None, error or self._error, None)
+                segment.__exit__(None, error, None)
             except Exception as fault:
                 faults.report("wsgi", "A segment isn't sent", fault)
