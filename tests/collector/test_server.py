@@ -421,6 +421,15 @@ def program(*words, **environment):
         process.communicate()
 
 
+def test_health_says_that_nothing_can_be_stored(monkeypatch):
+    with running() as collector:
+        assert json.loads(ask(collector.url, "/health")[2])["status"] == "ok"
+        monkeypatch.setattr(collector.store._writer, "fails", True)
+        status, _, said = ask(collector.url, "/health")
+    assert status == 200
+    assert json.loads(said)["status"] == "documents can't be stored; the log says why"
+
+
 def test_what_http_was_told_is_taken_survives_a_kill(tmp_path):
     path = str(tmp_path / "x.db")
     taken: list[str] = []

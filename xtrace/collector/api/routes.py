@@ -43,6 +43,10 @@ GET  /api/v1/...    traces, map, errors and more as JSON: see docs/api.md
 """
 
 
+FAILS = "documents can't be stored; the log says why"
+"""The status of a collector whose disk is full, for instance."""
+
+
 def routes(
     service: Service,
     metrics: Metrics,
@@ -63,7 +67,8 @@ def routes(
         return PlainTextResponse(_PAGE)
 
     async def health(request: Request) -> Response:
-        return reply(about)
+        # Status 200 nevertheless: an orchestrator that starts it anew mends no full disk.
+        return reply({**about, "status": FAILS} if service.store.fails else about)
 
     async def show_stats(request: Request) -> Response:
         return reply(await run_in_threadpool(stats))

@@ -294,6 +294,11 @@ class Store(ABC):
         """
         return True
 
+    @property
+    def fails(self) -> bool:
+        """Whether the last attempt to store something failed, and is to be repeated."""
+        return False
+
     @abstractmethod
     def close(self) -> None:
         """Store what was taken, and give up the store."""

@@ -168,6 +168,11 @@ class SQLiteStore(Store):
         """See Store."""
         return self._in_memory or self._writing().await_commit(timeout)
 
+    @property
+    def fails(self) -> bool:
+        """See Store."""
+        return self._writer is not None and self._writer.fails
+
     def outbox(self, targets: Sequence[str]) -> Outbox:
         """See Store."""
         self._job(lambda writer: writer.keep_for(targets))

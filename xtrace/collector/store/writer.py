@@ -170,7 +170,7 @@ class Writer:
         self._accepted = 0
         self._finished = 0
         self._lost = 0
-        self._fails = False
+        self.fails = False
         self.taken = 0
         self.stored = 0
         self.dropped = 0
@@ -240,7 +240,7 @@ class Writer:
             if self._finished < accepted:
                 self._hurried.append(Future())  # what has come meanwhile is committed with it
                 self._changed.notify_all()
-                self._changed.wait_for(lambda: self._finished >= accepted or self._fails, timeout)
+                self._changed.wait_for(lambda: self._finished >= accepted or self.fails, timeout)
             return self._finished >= accepted and self._lost == lost
 
     def flush(self, timeout: float | None) -> bool:
@@ -367,7 +367,7 @@ class Writer:
                 # A full disk, another program's lock, a failed device: it may go by.
                 self._complain("Can't store documents", error)
                 with self._changed:
-                    self._fails = True
+                    self.fails = True
                     self._changed.notify_all()
                 return False
             if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
@@ -408,7 +408,7 @@ class Writer:
             else:
                 self.dropped += len(self._batch)
                 self._lost += len(self._batch)
-            self._fails = False
+            self.fails = False
             self._waiting_bytes -= sum(len(document.data) for document in self._batch)
             self._batch = []
             self._changed.notify_all()
