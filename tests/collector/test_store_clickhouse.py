@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from itertools import count
@@ -199,6 +200,25 @@ def test_a_killed_collector_loses_nothing_that_it_had_counted_as_stored(url):
             # Those, too, whose rows it hadn't made yet.
             shown = sum(page.scanned for page in pages(store, ALWAYS, limit=1000))
             assert shown == store.size().traces == store.size().documents
+
+
+def test_what_is_said_to_be_safe_has_been_inserted(url):
+    with two(url) as (one, other):
+        insert = one._database.insert_what_goes
+        held, asked = threading.Event(), threading.Event()
+
+        def late(table, rows):
+            asked.set()
+            assert held.wait(30)
+            return insert(table, rows)
+
+        one._database.insert_what_goes = late
+        one.write(parsed(at(1, 1_700_000_000.0)))
+        assert asked.wait(30)
+        assert not one.is_safe(0.01)
+        held.set()
+        assert one.is_safe(30)
+        assert other.raw(id_of(1))
 
 
 def test_what_a_collector_that_died_had_not_made_rows_of_is_shown_by_another(url):

@@ -131,6 +131,7 @@ class ClickHouseStore(Store):
         self._not_before: OrderedDict[str, float] = OrderedDict()
         self._written: OrderedDict[str, float] = OrderedDict()
         self._taken = self._stored = self._lost = 0
+        self._refused = 0  # of the lost ones, those that the server wouldn't have
         self._flushing = 0
         self._ending = False
         self._ended = False
@@ -200,6 +201,14 @@ class ClickHouseStore(Store):
                 lambda: self._ended or not (self._queue_bytes or self._stale or self._settling_now),
                 timeout,
             )
+
+    def is_safe(self, timeout: float) -> bool:
+        """See Store. It waits for an insert, which isn't hurried: many wait for the same one."""
+        with self._changed:
+            until = self._stored + self._refused + self._waiting()
+            return self._changed.wait_for(
+                lambda: self._ended or self._stored + self._refused >= until, timeout
+            ) and (self._stored + self._refused >= until)
 
     @contextmanager
     def _hurry(self) -> Iterator[None]:
@@ -336,6 +345,7 @@ class ClickHouseStore(Store):
                     received.add(number, run, document.content)
             self._stored += len(batch) - len(refused)
             self._lost += len(refused)
+            self._refused += len(refused)
             self._queue_bytes -= sum(len(document.data) for document in batch)
             self._batch = []
             self._changed.notify_all()
