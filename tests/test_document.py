@@ -321,6 +321,25 @@ def test_the_user_has_at_most_250_characters(mine, ledger, user, written, shorte
     assert ledger.shortened == shortened
 
 
+class Ambiguous:
+    """As an array of NumPy is."""
+
+    def __bool__(self):
+        raise ValueError("ambiguous")
+
+    def __str__(self):
+        return "[1 2]"
+
+
+@pytest.mark.parametrize(
+    ("user", "written"), [(0, "0"), (Ambiguous(), "[1 2]")], ids=["0", "array"]
+)
+def test_a_user_may_be_anything(mine, user, written):
+    with mine.in_segment("a") as segment:
+        segment.set_user(user)
+    assert described(segment)["user"] == written
+
+
 @pytest.mark.parametrize(
     ("field", "key", "most"),
     [("sql", "sanitized_query", 8192), ("aws", "queue_url", 1024), ("service", "version", 250)],

@@ -607,7 +607,7 @@ class Segment(Entity):
         if self._stop is not None:
             self._too_late("set_user")
         else:
-            self._fields["user"] = user
+            self._fields["user"] = values.text(user) if user is not None else None
 
     def set_service(self, service: Mapping[str, object]) -> None:
         """Add to the `service` block, for example {"version": "1.4.2"}."""
