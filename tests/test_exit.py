@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,16 @@ began.append(time.monotonic())
 """
 
 
-@pytest.mark.parametrize("scheme", ["otlp+http", "xray"])
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        "otlp+http",
+        pytest.param(
+            "xray",
+            marks=pytest.mark.skipif(find_spec("botocore") is None, reason="the core alone"),
+        ),
+    ],
+)
 def test_dead_backends_of_every_kind_share_one_wait_at_the_exit(scheme):
     with backend(silent) as hole, backend(dripping(1.0)) as slow:
         places = [f"127.0.0.1:{port}" for port in (hole.port, slow.port, free_port())]
