@@ -9,7 +9,6 @@ import os
 import sys
 import threading
 from contextvars import Context
-from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,8 +51,9 @@ def load(name: str) -> Any:
     """
     if name not in sys.modules:
         with _importing:
-            import_module(name)
-    return import_module(name)  # another thread may be in the middle
+            __import__(name)  # importlib's would be one more module of `import xtrace`
+    __import__(name)  # another thread may be in the middle
+    return sys.modules[name]
 
 
 def thread(
