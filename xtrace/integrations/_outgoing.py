@@ -385,17 +385,19 @@ def end_with(
         original = getattr(owner, name)
 
         def ended(response: Any) -> None:
-            body = vars(response).get(CALLED_BY)
-            if body is not None:
-                error = sys.exc_info()[1]
-                body.end(error if isinstance(error, errors) else None, _length(response, length))
+            error = sys.exc_info()[1]
+            body = vars(response)[CALLED_BY]
+            body.end(error if isinstance(error, errors) else None, _length(response, length))
 
+        # Most responses that are closed are nobody's that reads them on: without a call, then.
         def close(self: Any, *args: Any, **kwargs: Any) -> Any:
-            ended(self)
+            if CALLED_BY in self.__dict__:
+                ended(self)
             return original(self, *args, **kwargs)
 
         async def aclose(self: Any, *args: Any, **kwargs: Any) -> Any:
-            ended(self)
+            if CALLED_BY in self.__dict__:
+                ended(self)
             return await original(self, *args, **kwargs)
 
         hook.replace(owner, name, wraps(original)(aclose if is_async else close))
