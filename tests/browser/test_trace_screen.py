@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import WIDE, settled
 from tests.browser.made import wide
+from tests.helpers import eventually
 from xtrace.collector.api.v1 import one
 
 ROWS = "[role=row]"
@@ -148,7 +149,10 @@ def test_copies_say_what_the_row_is(console):
         for key in keys:
             page.keyboard.press(key)
         expect(page.locator(".toast").last).to_be_visible()
-        page.wait_for_function("async () => (await navigator.clipboard.readText()) !== 'nothing'")
+        eventually(lambda: clipboard() != "nothing")
+        return clipboard()
+
+    def clipboard():
         return page.evaluate("navigator.clipboard.readText()")
 
     def forget():

@@ -224,7 +224,8 @@ def test_traces_are_grouped(client):
     told = client.get("/facets")
     assert told["count"] == COUNT + 1
     assert {"url", "user", "status", "annotation.number"} <= {f["by"] for f in told["facets"]}
-    assert client.refused("/facets", by="colour")["parameter"] == "by"
+    for path in ("/facets", "/analytics"):
+        assert client.refused(path, by="colour")["parameter"] == "by"
 
 
 def test_the_filter_of_a_value_finds_its_traces(client):

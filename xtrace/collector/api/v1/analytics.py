@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ... import figures
 from ...store import FACETS
+from .asked import wrong
 from .lists import DEFAULT_STEPS, DEFAULT_VALUES, SECONDS_OF_A_COUNT, annotation_facets, expression
 
 TYPE_CHECKING = False
@@ -44,7 +45,10 @@ def analytics(console: Console, asked: Asked) -> dict[str, Any]:
         run=run,
         seconds=SECONDS_OF_A_COUNT,
     )
-    facets = [_facets(console, each, by) for each in (first, second) if each is not None]
+    try:
+        facets = [_facets(console, each, by) for each in (first, second) if each is not None]
+    except ValueError as error:
+        raise wrong("by", str(error)) from error
     return {
         "all": {
             "window": shown._asdict(),
