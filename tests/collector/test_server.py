@@ -22,6 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from tests.helpers import DEADLINE_SECONDS, eventually
+from tests.servers.clickhouse import clickhouse_server
 from xtrace.cli.collector import age, size
 from xtrace.collector import Collector, running
 from xtrace.collector.occupant import occupant
@@ -430,8 +431,17 @@ def test_health_says_that_nothing_can_be_stored(monkeypatch):
     assert json.loads(said)["status"] == "documents can't be stored; the log says why"
 
 
-def test_what_http_was_told_is_taken_survives_a_kill(tmp_path):
-    path = str(tmp_path / "x.db")
+@pytest.fixture(params=["sqlite", "clickhouse"])
+def database(request, tmp_path):
+    """What is given as --db."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "x.db")
+    else:
+        with clickhouse_server(tmp_path) as server:
+            yield f"{server}/killed_{os.getpid()}"
+
+
+def test_what_http_was_told_is_taken_survives_a_kill(database):
     taken: list[str] = []
 
     def send_until_it_dies(address, sender):
@@ -447,7 +457,7 @@ def test_what_http_was_told_is_taken_survives_a_kill(tmp_path):
         except (OSError, http.client.HTTPException):
             pass
 
-    with program("--listen", "127.0.0.1:0", "--db", path) as process:
+    with program("--listen", "127.0.0.1:0", "--db", database) as process:
         address = address_of(process)
         senders = [
             threading.Thread(target=send_until_it_dies, args=(address, number))
@@ -459,7 +469,7 @@ def test_what_http_was_told_is_taken_survives_a_kill(tmp_path):
         process.kill()
         for sender in senders:
             sender.join()
-    store = open_to_read(path)
+    store = open_to_read(database)
     assert [trace_id for trace_id in taken if not store.raw(trace_id)] == []
     store.close()
 

@@ -221,6 +221,29 @@ def test_what_is_said_to_be_safe_has_been_inserted(url):
         assert other.raw(id_of(1))
 
 
+@pytest.mark.parametrize("trouble", ["refused", "down"])
+def test_what_is_not_inserted_is_not_said_to_be_safe(url, trouble):
+    with two(url) as (one, _):
+        insert = one._database.insert_what_goes
+        is_over = threading.Event()
+
+        def failing(table, rows):
+            if is_over.is_set():
+                return insert(table, rows)
+            if trouble == "refused":
+                return set(range(len(rows)))
+            raise StoreError("it doesn't answer")
+
+        one._database.insert_what_goes = failing
+        one.write(parsed(at(1, 1_700_000_000.0)))
+        assert not one.is_safe(30)
+        assert one.fails == (trouble == "down")
+        is_over.set()
+        eventually(lambda: one.flush(30) and not one.fails)
+        one.write(parsed(at(2, 1_700_000_000.0)))
+        eventually(lambda: one.is_safe(30))
+
+
 def test_what_a_collector_that_died_had_not_made_rows_of_is_shown_by_another(url):
     store = open_store(url)
     try:

@@ -205,10 +205,19 @@ class ClickHouseStore(Store):
     def is_safe(self, timeout: float) -> bool:
         """See Store. It waits for an insert, which isn't hurried: many wait for the same one."""
         with self._changed:
-            until = self._stored + self._refused + self._waiting()
-            return self._changed.wait_for(
-                lambda: self._ended or self._stored + self._refused >= until, timeout
-            ) and (self._stored + self._refused >= until)
+            refused = self._refused
+            until = self._stored + refused + self._waiting()
+
+            def is_over() -> bool:
+                return self._stored + self._refused >= until
+
+            self._changed.wait_for(lambda: self._ended or self._down or is_over(), timeout)
+            return is_over() and self._refused == refused
+
+    @property
+    def fails(self) -> bool:
+        """See Store."""
+        return self._down
 
     @contextmanager
     def _hurry(self) -> Iterator[None]:
@@ -399,7 +408,9 @@ class ClickHouseStore(Store):
             self._sweep()
 
     def _complain(self, what: str) -> None:
-        self._down = True
+        with self._changed:
+            self._down = True
+            self._changed.notify_all()
         self._say(what)
 
     def _say(self, what: str) -> None:
