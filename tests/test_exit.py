@@ -126,7 +126,10 @@ began.append(time.monotonic())
         "otlp+http",
         pytest.param(
             "xray",
-            marks=pytest.mark.skipif(find_spec("botocore") is None, reason="the core alone"),
+            marks=pytest.mark.skipif(
+                find_spec("botocore") is None,
+                reason="botocore is not where the core is tested alone",
+            ),
         ),
     ],
 )

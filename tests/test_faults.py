@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+from contextlib import contextmanager
 from threading import Lock
 
 import pytest
@@ -77,17 +78,24 @@ def test_a_message_that_cannot_be_read_is_no_second_failure(clock, caplog):
     assert caplog.messages == ["It failed: Unreadable: (its message can't be read)"]
 
 
+@contextmanager
+def handled_by(handler):
+    """With a logging handler of the application's."""
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
 def test_a_handler_of_the_application_s_that_fails_is_none_either(clock):
     class Broken(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             raise RuntimeError("the disk is full")
 
     handler = Broken()
-    logging.getLogger().addHandler(handler)
-    try:
+    with handled_by(handler):
         report("emitter", "It failed")
-    finally:
-        logging.getLogger().removeHandler(handler)
     assert faults.counts == {"emitter": 1, "logging": 1}
 
 
@@ -100,11 +108,8 @@ def test_a_handler_whose_own_calls_fail_inside_xtrace_is_not_called_for_ever(clo
             report("emitter", "It failed")
 
     handler = Calling()
-    logging.getLogger().addHandler(handler)
-    try:
+    with handled_by(handler):
         report("emitter", "It failed")
-    finally:
-        logging.getLogger().removeHandler(handler)
     assert handler.lines == 1
     assert faults.counts == {"emitter": 2}
 

@@ -281,7 +281,10 @@ print(sorted(seen))
         {"emitter": "otlp+https://nowhere.invalid"},
         pytest.param(
             {"emitter": "xray://us-east-1", "sampling": False},
-            marks=pytest.mark.skipif(find_spec("botocore") is None, reason="the core alone"),
+            marks=pytest.mark.skipif(
+                find_spec("botocore") is None,
+                reason="botocore is not where the core is tested alone",
+            ),
         ),
         {"plugins": ["EC2Plugin", "ECSPlugin"]},
     ],

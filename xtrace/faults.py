@@ -90,7 +90,8 @@ def _log(level: str, message: str, error: BaseException | None, left_out: int) -
         getattr(logging.getLogger("xtrace"), level)(message)
     except Exception as another:  # of the application's filters and handlers; or Python is ending
         let_through(another)
-        counts["logging"] = counts.get("logging", 0) + 1
+        with _lock:
+            counts["logging"] = counts.get("logging", 0) + 1
 
 
 def _text(error: BaseException) -> str:

@@ -94,7 +94,8 @@ def _latest(documents: list[dict[str, Any]]) -> dict[object, dict[str, Any]]:
 def draw(documents: list[dict[str, Any]], colour: bool = False, columns: int | None = None) -> str:
     """The trace as text, without a newline at the end.
 
-    columns: of the terminal, where lines are cut. colour: with terminal colours by state: green, yellow error, magenta throttle, red fault.
+    colour: with terminal colours by state: green, yellow error, magenta throttle, red fault.
+    columns: of the terminal, where lines are cut; None for no end.
     """
     lines = rows(documents)
     if not lines:

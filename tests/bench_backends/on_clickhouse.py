@@ -22,7 +22,7 @@ def clickhouse(seconds: float = 10.0) -> None:
     from tests.collector.store_contract import parsed
     from xtrace.collector.filters import parse
     from xtrace.collector.store import Window, open_store
-    from xtrace.collector.store.clickhouse import rolling
+    from xtrace.collector.store.clickhouse import ClickHouseStore, rolling
 
     ever = Window(0.0, 1e12)
     program = ROOT / "tests" / "servers" / "clickhouse_by_chdb.py"
@@ -35,6 +35,7 @@ def clickhouse(seconds: float = 10.0) -> None:
         )
         assert server.stdout is not None
         store = open_store(f"clickhouse://127.0.0.1:{server.stdout.readline().strip()}/bench")
+        assert isinstance(store, ClickHouseStore)
         before, own = cpu_of(server.pid), time.process_time()
         begun = time.monotonic()
         number = 0
@@ -73,10 +74,10 @@ def clickhouse(seconds: float = 10.0) -> None:
         rolling.SECONDS_TO_SHOW = rolling.SECONDS_BETWEEN_ROUNDS = 0.0
         before = cpu_of(server.pid)
         for _ in range(3):
-            store._roll_up()  # type: ignore[attr-defined]  # there is no other way to hurry it
+            store._roll_up()  # there is no other way to hurry it
         adding = cpu_of(server.pid) - before
         subjects = len(store.graph(ever))
-        (minutes,) = store._database.query("SELECT uniqExact(minute) FROM graph")[0]  # type: ignore[attr-defined]
+        (minutes,) = store._database.query("SELECT uniqExact(minute) FROM graph")[0]
         sums = spent_on(server.pid, lambda: store.graph(ever))
         print(
             f"clickhouse: of {traces} traces, CPU a trace: {graph / traces * 1e6:.2f} µs for the graph "

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.browser.conftest import NARROW, WIDE, launched, settled  # noqa: E402
+from tests.helpers import eventually  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,14 +94,12 @@ def shop() -> Iterator[str]:
 
 def wait_for_alarms(url: str) -> None:
     """Wait until there are alarms in every state: a period has to be over."""
-    deadline = time.monotonic() + SECONDS_UNTIL_ALARMS
-    states: set[str] = set()
-    while states != {"ALARM", "OK", "INSUFFICIENT_DATA"}:
-        if time.monotonic() > deadline:
-            raise SystemExit(f"the alarms are still {', '.join(sorted(states)) or 'none'}")
-        time.sleep(1)
+
+    def states() -> set[str]:
         alarms = requests.get(f"{url}/api/v1/alarms", timeout=30).json()["alarms"]
-        states = {each["state"] for each in alarms}
+        return {each["state"] for each in alarms}
+
+    eventually(lambda: states() == {"ALARM", "OK", "INSUFFICIENT_DATA"}, SECONDS_UNTIL_ALARMS)
 
 
 def one(url: str, filter: str, nth: int = 0) -> str:

@@ -288,30 +288,28 @@ def test_a_database_of_a_kind_that_there_is_none_of_is_said(url, capsys, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device here")
-@pytest.mark.parametrize("words", ["show", "show --last 1 --json"])
-def test_a_full_disk_is_said(words, database):
-    done = subprocess.run(
-        f"{sys.executable} -m xtrace {words} --db {database} > /dev/full",
+def in_shell(words):
+    """What a command line of the shell's came to; {xtrace} stands for ours."""
+    return subprocess.run(
+        words.format(xtrace=f"{sys.executable} -m xtrace"),
         shell=True,
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("words", ["show", "show --last 1 --json"])
+def test_a_full_disk_is_said(words, database):
+    done = in_shell(f"{{xtrace}} {words} --db {database} > /dev/full")
     assert done.returncode == 2
     assert done.stderr == ("xtrace show: Can't write what was asked for: No space left on device\n")
 
 
 def test_without_an_output_nothing_is_printed(database):
-    done = subprocess.run(
-        f"{sys.executable} -m xtrace show --db {database} >&-",
-        shell=True,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        check=True,
-    )
-    assert done.stderr == ""
+    done = in_shell(f"{{xtrace}} show --db {database} >&-")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_ctrl_c_ends_a_command_without_a_word(database, monkeypatch, capsys):
@@ -324,12 +322,5 @@ def test_ctrl_c_ends_a_command_without_a_word(database, monkeypatch, capsys):
 
 
 def test_a_reader_that_goes_away_is_no_error(database):
-    done = subprocess.run(
-        f"{sys.executable} -m xtrace show --last 1 --db {database} | true",
-        shell=True,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        check=True,
-    )
-    assert done.stderr == ""
+    done = in_shell(f"{{xtrace}} show --last 1 --db {database} | true")
+    assert (done.returncode, done.stderr) == (0, "")

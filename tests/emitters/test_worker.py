@@ -619,7 +619,7 @@ def test_a_thread_that_cannot_be_started_is_started_later(emitter_to, monkeypatc
         eventually(lambda: stats(emitter).sent == 2)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_sends_its_own_over_a_connection_of_its_own():
     with backend() as there:
@@ -649,7 +649,7 @@ def test_a_forked_child_sends_its_own_over_a_connection_of_its_own():
         recorder.configure(emitter="memory:")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_fork_in_the_middle_of_a_delivery_is_the_parents_to_finish():
     answer = threading.Event()

@@ -297,10 +297,8 @@ class _Response(_Body):
                     describe_response(segment, self._status, length)
                 except Exception as fault:
                     faults.report("wsgi", "A response isn't described", fault)
-            error, self._error = (
-                error or self._error,
-                None,
-            )  # its frames know the response: a circle
+            error = error or self._error
+            self._error = None  # its frames know the response: a circle
             try:
                 segment.__exit__(None, error, None)
             except Exception as fault:

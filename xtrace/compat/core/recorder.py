@@ -211,9 +211,8 @@ class AWSXRayRecorder:
     def _use_plugins(self, plugins: Any) -> None:
         from .plugins.utils import get_plugin_modules
 
-        find = globals().get(
-            "get_plugin_modules", get_plugin_modules
-        )  # a test's, if it put one here
+        # A test's, if it has put one into this module.
+        find = globals().get("get_plugin_modules", get_plugin_modules)
         for module in find(plugins):
             module.initialize()
             if module.runtime_context:
@@ -242,12 +241,7 @@ class AWSXRayRecorder:
 
     def in_segment(self, name: str | None = None, **segment_kwargs: Any) -> SegmentContextManager:
         """A segment, for `with`. segment_kwargs: of begin_segment()."""
-        manager = _new(_SegmentContextManager)  # without the call of its __init__()
-        manager.recorder = self
-        manager.name = name
-        manager.segment_kwargs = segment_kwargs
-        manager.segment = None
-        return manager
+        return SegmentContextManager(self, name=name, **segment_kwargs)
 
     def begin_segment(
         self,
@@ -912,6 +906,5 @@ def native_subsegment(name: str, parent: Any, segment: Any, namespace: str | Non
 _new = object.__new__
 # What the steps above make, whatever a test has put in these classes' place.
 _Subsegment = Subsegment
-_SegmentContextManager = SegmentContextManager
 _SubsegmentContextManager = SubsegmentContextManager
 _recorders: WeakSet[AWSXRayRecorder] = WeakSet()

@@ -8,7 +8,6 @@ from xtrace import ids
 from xtrace.noop import NO_ID, NO_TRACE_ID
 
 from ...sdk_config import SDKConfig
-from .entity import Entity, clean_name, known_names
 from .noop_traceid import NoOpTraceId
 from .segment import Segment
 from .subsegment import Subsegment
@@ -74,24 +73,11 @@ class DummySubsegment(Subsegment):
         self,
         segment: Any,
         name: str = SDKConfig.DISABLED_ENTITY_NAME,
-        parent: Entity | None = None,
     ) -> None:
-        super().__init__(name, "dummy", segment, parent)
+        super().__init__(name, "dummy", segment)
         self.sampled = False
         if segment.id == NO_ID or not _wants_ids():
             self.id = NO_ID
-
-    def __enter__(self) -> DummySubsegment:
-        """Begin, and become current."""
-        segment = self.segment
-        parent: Any = self._parent
-        if parent._children is None:
-            parent._children = [self]
-        else:
-            parent._children.append(self)
-        segment._begun += 1
-        segment._current.set(self)
-        return self
 
     def __exit__(self, kind: Any, error: Any, tb: Any, end_time: float | None = None) -> None:
         """End; what it is under is current again."""
@@ -112,35 +98,14 @@ class DummySubsegment(Subsegment):
 
 
 def dummy_under(parent: Any, name: str) -> DummySubsegment:
-    """DummySubsegment() and its __enter__() under what is open, without these calls: this is what
-    requests cost that aren't recorded.
-    """
+    """A subsegment that isn't recorded under what is open, begun and current."""
     segment = parent.segment
-    made = _new(DummySubsegment)
-    try:
-        made.name = known_names[name]
-    except (KeyError, TypeError):
-        made.name = clean_name(name)
-    made.id = NO_ID if segment.id == NO_ID or not _wants_ids() else ids.segment_id()
-    made.start_time = segment._base + ids.monotonic_clock()
-    made._stop = None
-    made.sampled = False
-    made.namespace = "dummy"
-    made.segment = segment
+    made = DummySubsegment(segment, name)
     made._parent = parent
-    made._children = None
-    made._annotations = {}
-    made._checked = True
-    made._metadata = {}
-    made._more = None
-    siblings = parent._children
-    if siblings is None:
+    if parent._children is None:
         parent._children = [made]
     else:
-        siblings.append(made)
+        parent._children.append(made)
     segment._begun += 1
     segment._current.set(made)
     return made
-
-
-_new = object.__new__

@@ -23,7 +23,8 @@ _FIELDS = ("id", "message", "type", "remote", "stack", "cause")
 class Throwable:
     """id, message, type, remote, stack; and `cause`, the id of the exception behind this one.
 
-    stack: not there if none is given; entries with path, line and label in their first three places, as traceback's have.
+    stack: entries with path, line and label in their first three places, as traceback's have; the
+    attribute isn't there if none is given.
     """
 
     def __init__(
