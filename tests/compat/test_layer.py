@@ -213,6 +213,29 @@ def test_methods_of_the_emitter_may_be_mocked(xray_recorder):
     assert send_entity.call_args.args[-1] is segment
 
 
+def test_what_is_put_into_a_context_counts_for_all_its_recorders(kept):
+    from aws_xray_sdk.core.context import Context
+    from aws_xray_sdk.core.recorder import AWSXRayRecorder
+
+    shared = Context()
+    recorders = [AWSXRayRecorder(), AWSXRayRecorder()]
+    for each in recorders:
+        each.configure(service="s", sampling=False, emitter=kept, context=shared)
+    with recorders[0].in_segment("a") as segment:
+        for each in recorders:
+            with each.in_subsegment("b"):
+                each.put_annotation("before", True)
+            with mock.patch.object(shared, "get_trace_entity", return_value=segment) as look:
+                each.put_annotation("first" if each is recorders[0] else "second", True)
+                look.assert_called()
+            with each.in_subsegment("c"):
+                each.put_annotation("after", True)
+    (document,) = kept.documents
+    assert document["annotations"] == {"first": True, "second": True}
+    names = [(each["name"], *each["annotations"]) for each in document["subsegments"]]
+    assert names == [("b", "before"), ("c", "after")] * 2
+
+
 @pytest.mark.parametrize("strategy", ["LOG_ERROR", "RUNTIME_ERROR", "IGNORE_ERROR"])
 def test_a_context_of_xtrace_itself_may_be_configured(xray_recorder, kept, strategy):
     from aws_xray_sdk.core.exceptions.exceptions import SegmentNotFoundException

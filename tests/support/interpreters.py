@@ -23,8 +23,10 @@ VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 REQUIREMENTS = ("hypothesis", "jsonschema_rs", "pytest", "pytest-xdist", "wrapt")
 FASTER = "orjson"
 NOT_CORE = ("xtrace.collector", "xtrace.cli", "tests.collector", "tests.cli")
-NOT_CORE_FOLDERS = ("browser", "cli", "compat", "examples", "servers")
+NOT_CORE_FOLDERS = ("browser", "cli", "compat", "examples", "integrations", "servers")
 NOT_CORE_FILES = ("test_docs.py", "test_house.py", "test_examples.py")
+CORE_FILES = ("test_release.py", "test_sqlite3.py")
+"""Among what isn't the core: what depends on how Python counts references, and on its own library."""
 
 
 def interpreter(version: str) -> str | None:
@@ -59,16 +61,17 @@ def needs_more(file: Path, requirements: tuple[str, ...]) -> bool:
 
 def core_tests(requirements: tuple[str, ...]) -> list[Path]:
     """The files with tests that run wherever the core and these are. Those of integrations need what their
-    library does, whether they import it or not, but for the one that is Python's own.
+    library does, whether they import it or not.
     """
     files = sorted((ROOT / "tests").rglob("test_*.py"))
-    libraries = ROOT / "tests" / "integrations"
     return [
         file
         for file in files
         if file.name not in NOT_CORE_FILES
-        and file.relative_to(ROOT / "tests").parts[0] not in NOT_CORE_FOLDERS
-        and (libraries not in file.parents or file.name == "test_sqlite3.py")
+        and (
+            file.relative_to(ROOT / "tests").parts[0] not in NOT_CORE_FOLDERS
+            or file.name in CORE_FILES
+        )
         and not needs_more(file, requirements)
     ]
 

@@ -66,19 +66,19 @@ class Context(native.Context):
         self.get = self._variable.get
         self.set = self._variable.set
         self.__local: Any = Local(self)
-        self._is_plain = self._is_plain  # an object's own attribute is quick to read
+        self._is_plain = type(self)._is_plain  # an object's own attribute is quick to read
         self._context_missing = os.getenv(CXT_MISSING_STRATEGY_KEY, context_missing)
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
         if name in _HOOKS:  # a test puts something in the method's place
-            self._is_plain = False
+            self._set_plain(False)
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
         if name in _HOOKS:
             is_ours = isinstance(self.__local, Local) and _HOOKS.isdisjoint(vars(self))
-            self._is_plain = type(self)._is_plain and is_ours
+            self._set_plain(type(self)._is_plain and is_ours)
 
     @property
     def _local(self) -> Any:
@@ -87,9 +87,9 @@ class Context(native.Context):
     @_local.setter
     def _local(self, value: Any) -> None:
         self.__local = value
-        self._is_plain = False
         self.get = self._last
         self.set = self._replace  # type: ignore[assignment]
+        self._set_plain(False)
 
     # Where `_local` is a program's own, its list `entities` is the stack.
 
@@ -217,10 +217,19 @@ class Context(native.Context):
 
     _owner: Any = None
     """The Owner of the recorder whose context this is."""
+    _recorders: tuple[Any, ...] = ()
+    """All recorders that were given it."""
 
     def _belong_to(self, recorder: Any) -> None:
         """It is this recorder's from now on."""
         self._owner = recorder._owner
+        if recorder not in self._recorders:
+            self._recorders = (*self._recorders, recorder)
+
+    def _set_plain(self, is_plain: bool) -> None:
+        self._is_plain = is_plain
+        for recorder in self._recorders:
+            recorder._look_for_hooks()
 
     def _adopt(self, entity: Any) -> None:
         """Have a segment that a program has made by itself belong to the recorder."""

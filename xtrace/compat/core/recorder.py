@@ -16,8 +16,9 @@ from weakref import WeakSet
 from xtrace import faults, ids, model
 from xtrace.compat.aws_xray_sdk import on_uninstall
 from xtrace.default import recorder as default_recorder
-from xtrace.model import MAX_OPEN, OPEN
+from xtrace.model import GOOD_CHARS, GOOD_KEYS, MAX_OPEN, OPEN
 from xtrace.recorder import Recorder
+from xtrace.values import LARGEST_INTEGER, SMALLEST_INTEGER
 
 from ..sdk_config import SDKConfig, global_sdk_config
 from ..version import VERSION
@@ -37,6 +38,7 @@ from .streaming.default_streaming import DefaultStreaming
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import traceback
+    from collections.abc import Callable
     from typing import Any
 
 log = logging.getLogger(__name__)
@@ -81,13 +83,15 @@ class AWSXRayRecorder:
     """
 
     # What every call reads: quicker than in the dict, which tests change.
-    __slots__ = ("__dict__", "__weakref__", "_is_direct", "_is_plain", "_native")
+    __slots__ = ("__dict__", "__weakref__", "_get_plain", "_is_direct", "_is_plain", "_native")
 
     _native: Recorder
     _is_plain: bool
-    """Whether decorators may go past the methods that others call: they are these."""
+    """Whether decorators may go past the methods that others call: all of them are these."""
     _is_direct: bool
     """Whether all may ask the context past get_trace_entity() and current_segment()."""
+    _get_plain: Callable[[], Any]
+    """Gives the current entity, where the context may be asked, and its methods are ours; else None."""
     _service = _kept("service")
     _sampling = _kept("sampling")
     _sampler = _kept("sampler")
@@ -117,10 +121,14 @@ class AWSXRayRecorder:
         if name in _HOOKS:
             self._look_for_hooks()
 
-    def _look_for_hooks(self) -> None:
+    def _look_for_hooks(self, context: Any = None) -> None:
+        """Find out what programs have put in the place of methods. context: the one from now on."""
         hooks = self._overridden | _HOOKS.intersection(vars(self))
-        self._is_plain = not hooks
         self._is_direct = _LOOKS.isdisjoint(hooks)
+        if context is None:
+            context = self._native._context
+        self._is_plain = not hooks and context._is_plain
+        self._get_plain = context.get if self._is_direct and context._is_plain else _nothing
 
     def __init__(self) -> None:
         self._set_up(Recorder())
@@ -128,8 +136,7 @@ class AWSXRayRecorder:
     def _set_up(self, native: Recorder) -> None:
         """Begin with the settings of a new recorder, on top of one of xtrace's."""
         self._native = native
-        native.adapt_context = adapted
-        self._look_for_hooks()
+        native.adapt_context = self._adapt
         self._owner = Owner(self)
         self._captures = _Captures(self)
         self._streaming = DefaultStreaming()
@@ -147,6 +154,12 @@ class AWSXRayRecorder:
         self._service = os.getenv(TRACING_NAME_KEY)
         self._native.sampling = True
         _recorders.add(self)
+
+    def _adapt(self, context: Any) -> Any:
+        """Of a context that is given to xtrace's recorder, the one that is used."""
+        context = adapted(context)
+        self._look_for_hooks(context)
+        return context
 
     def configure(
         self,
@@ -241,7 +254,12 @@ class AWSXRayRecorder:
 
     def in_segment(self, name: str | None = None, **segment_kwargs: Any) -> SegmentContextManager:
         """A segment, for `with`. segment_kwargs: of begin_segment()."""
-        return SegmentContextManager(self, name=name, **segment_kwargs)
+        manager = _new(_SegmentContextManager)  # without the call of its __init__()
+        manager.recorder = self
+        manager.name = name
+        manager.segment_kwargs = segment_kwargs
+        manager.segment = None
+        return manager
 
     def begin_segment(
         self,
@@ -334,13 +352,11 @@ class AWSXRayRecorder:
 
     def current_segment(self) -> Any:
         """The current segment."""
-        context = self._native._context
-        if context._is_plain and self._is_direct:
-            entity = context.get()
-            if type(entity) is Segment:
-                return entity
-            if type(entity) is Subsegment:
-                return entity.segment
+        entity = self._get_plain()
+        if type(entity) is Segment:
+            return entity
+        if type(entity) is Subsegment:
+            return entity.segment
         entity = self.get_trace_entity()
         if self._is_subsegment(entity):
             return entity.parent_segment
@@ -361,12 +377,11 @@ class AWSXRayRecorder:
 
     def begin_subsegment(self, name: str, namespace: str = "local") -> Any:
         """Begin a subsegment and make it current; None where no segment is open."""
-        context = self._native._context
-        if context._is_plain and self._is_direct and default_recorder.enabled:
+        if default_recorder.enabled:
             # What is current is open, and neither it nor the context is of a program's own kind:
             # so it nearly always is. The steps of Subsegment() and its __enter__(), without these
             # calls.
-            parent = context.get()
+            parent = self._get_plain()
             kind = type(parent)
             if kind is Subsegment or kind is Segment:
                 if parent._stop is None and parent.sampled:
@@ -468,6 +483,7 @@ class AWSXRayRecorder:
         if isinstance(owner, Owner):  # a call of one of xtrace's own integrations, in our segment
             subsegment = Subsegment(name, namespace, parent.segment, parent)
             subsegment.segment.increment()
+            subsegment.segment._is_released = None
             owner.add(subsegment)
             parent.segment._current.set(subsegment)
             return subsegment
@@ -509,11 +525,23 @@ class AWSXRayRecorder:
 
     def put_annotation(self, key: str, value: Any) -> None:
         """Add an indexed value to the current entity."""
-        context = self._native._context
-        if context._is_plain and self._is_direct and default_recorder.enabled:
-            entity = context.get()
+        if default_recorder.enabled:
+            entity = self._get_plain()
             kind = type(entity)
             if (kind is Subsegment or kind is Segment) and entity._stop is None and entity.sampled:
+                kind = type(value)
+                try:
+                    # What the entity's does with nearly all, without its call.
+                    if key in GOOD_KEYS and (
+                        (kind is int and SMALLEST_INTEGER <= value <= LARGEST_INTEGER)
+                        or kind is bool
+                        or (kind is str and len(value) <= GOOD_CHARS)
+                        or (kind is float and value - value == 0)
+                    ):
+                        entity._annotations[key] = value
+                        return
+                except TypeError:  # an unhashable key
+                    pass
                 entity.put_annotation(key, value)
                 return
         if not global_sdk_config.sdk_enabled():
@@ -524,9 +552,8 @@ class AWSXRayRecorder:
 
     def put_metadata(self, key: str, value: Any, namespace: str = "default") -> None:
         """Add any value to the current entity."""
-        context = self._native._context
-        if context._is_plain and self._is_direct and default_recorder.enabled:
-            entity = context.get()
+        if default_recorder.enabled:
+            entity = self._get_plain()
             kind = type(entity)
             if (kind is Subsegment or kind is Segment) and entity._stop is None and entity.sampled:
                 entity.put_metadata(key, value, namespace)
@@ -903,8 +930,13 @@ def native_subsegment(name: str, parent: Any, segment: Any, namespace: str | Non
     return model.Subsegment(name, parent, segment, namespace)
 
 
+def _nothing() -> None:
+    """Nothing is current."""
+
+
 _new = object.__new__
 # What the steps above make, whatever a test has put in these classes' place.
 _Subsegment = Subsegment
+_SegmentContextManager = SegmentContextManager
 _SubsegmentContextManager = SubsegmentContextManager
 _recorders: WeakSet[AWSXRayRecorder] = WeakSet()

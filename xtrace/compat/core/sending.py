@@ -92,6 +92,8 @@ class Owner:
         is_there = subsegment.segment._stop is None or subsegment.segment in self.waiting
         if isinstance(parent, Entity) and is_there:
             parent.subsegments.append(subsegment)
+        else:
+            subsegment.segment._is_released = None
         subsegment.segment.increment()
         self.add(subsegment)
 
@@ -197,7 +199,12 @@ class Owner:
         if segment._raw:
             prepare([segment, *segment._ended])
         parent = segment._parent
-        self._native.segment_ended(segment)
+        if segment._children:
+            ended = segment._ended[:]
+            self._native.segment_ended(segment)
+            segment._release(ended)
+        else:
+            self._native.segment_ended(segment)
         segment._parent = parent
 
     def send_tree(self, subsegment: Any) -> None:

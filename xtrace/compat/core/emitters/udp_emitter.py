@@ -44,7 +44,7 @@ class UDPEmitter(udp.UdpEmitter):
             and kind._send_data is _send_data
             and "send_entity" not in own
             and "_send_data" not in own
-            and self._has_own_socket()
+            and (type(self._socket) is _Socket or self._has_own_socket())
         ):
             _send(self, batch)
             return
@@ -121,5 +121,6 @@ class UDPEmitter(udp.UdpEmitter):
 
 
 _send = udp.UdpEmitter.send
+_Socket = socket.socket
 _send_entity = UDPEmitter.send_entity
 _send_data = UDPEmitter._send_data

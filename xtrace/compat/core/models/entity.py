@@ -152,6 +152,8 @@ class Entity(model.Entity):
 
     sampled: Any
     _children: list[Any] | None = None
+    _is_released: bool | None = False
+    """Of a segment: whether what is under it was released, see there; None: it never is."""
 
     def __init__(self, name: str, entity_id: str | None = None) -> None:
         self.name = clean_name(name)
@@ -244,6 +246,8 @@ class Entity(model.Entity):
         children = self._children
         if children is None:
             children = self._children = []
+        elif self._is_released:
+            self._tie()
         natives = self._more.get(SUBSEGMENTS) if self._more else None
         if natives:  # of xtrace's own integrations, when they are sent together
             children.extend(each for each in natives if each not in children)
@@ -252,6 +256,11 @@ class Entity(model.Entity):
     @subsegments.setter
     def subsegments(self, value: list[Any]) -> None:
         self._children = value
+        own: Any = self.segment
+        own._is_released = None
+
+    def _tie(self) -> None:
+        """Have what was released know again what it is under."""
 
     def _convert_later(self) -> None:
         """Metadata here may have to be converted before it is sent."""
@@ -295,6 +304,8 @@ class Entity(model.Entity):
 
     def _with_all_under(self) -> list[Any]:
         """This and everything under it, parents first."""
+        if self._is_released:
+            self._tie()
         found = [self]
         for each in found:
             if each._children:

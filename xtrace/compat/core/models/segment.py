@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 
 from xtrace import ids, model
 
@@ -36,7 +37,7 @@ class Segment(Entity, model.Segment):
 
     # How many subsegments were put under it, anywhere, and how many of these have ended and were
     # taken out again. Adding to a slot is one step to other threads.
-    __slots__ = ("_begun", "_children", "_closed", "_raw", "_removed", "sampled")
+    __slots__ = ("_begun", "_children", "_closed", "_is_released", "_raw", "_removed", "sampled")
 
     _owner: Any  # the recorder's Owner
     _current: Any
@@ -77,7 +78,7 @@ class Segment(Entity, model.Segment):
         self._held_bytes = self._indexed = self._begun = self._closed = self._removed = 0
         self._exceptions = None
         self._children = None
-        self._raw = False
+        self._is_released = self._raw = False
         self.header = None
         self.sampled = sampled
 
@@ -246,6 +247,35 @@ class Segment(Entity, model.Segment):
         super().remove_subsegment(subsegment)
         self._let_go(subsegment)
 
+    def _release(self, ended: list[Any]) -> None:
+        """Have subsegments that were sent forget what they are under, unless somebody has kept one.
+
+        A segment and what is under it know each other, so that only the garbage collector would free
+        them: later, when the memory is cold, and for a service under load that takes a tenth more of
+        each call. Who looks at `subsegments` afterwards finds them tied again.
+
+        ended: those that were sent with the segment. Somebody has kept one if there are more
+        references to all of them than from this list, from the lists of what they are under, and
+        among themselves.
+        """
+        if (
+            self._is_released is False
+            and len(ended) == self._begun - self._removed  # else there are others, in no such list
+            and sum(map(_references, ended)) == _REFERENCES * len(ended) - len(self._children or ())
+        ):
+            self._is_released = True
+            for each in ended:
+                each._parent = each.segment = None
+
+    def _tie(self) -> None:
+        self._is_released = False
+        above: list[Any] = [self]
+        for each in above:
+            for child in each._children or ():
+                child._parent = each
+                child.segment = self
+                above.append(child)
+
     # -- begin and end --------------------------------------------------------------------------
 
     def _now(self) -> float:
@@ -308,6 +338,13 @@ class Segment(Entity, model.Segment):
     def _max_trace_back(self) -> int:
         most: int = self._owner.max_trace_back
         return most
+
+
+# PyPy counts no references, and doesn't mind circles: there, nothing is ever released.
+_references: Any = getattr(sys, "getrefcount", lambda entity: 0)
+_REFERENCES = sum(map(_references, [object()])) + 2
+"""What _references() counts of an object in a list, and one each for the list of what it is under, and
+for its own to that, unless that is the segment."""
 
 
 class _Counter(AtomicCounter):

@@ -291,11 +291,35 @@ class SubsegmentContextManager:
 
     def __exit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None:
         subsegment = self.subsegment
+        recorder = self.recorder
+        if (
+            exc_val is None
+            and type(subsegment) is Subsegment
+            and recorder._is_plain
+            and recorder._get_plain() is subsegment
+        ):
+            # What end_subsegment() comes to for most, without its calls.
+            segment = subsegment.segment
+            owner = segment._owner
+            parent = subsegment._parent
+            if (
+                segment._stop is None
+                and parent is not None
+                and parent._stop is None
+                and owner.open.pop(subsegment, 0)
+            ):
+                subsegment._stop = segment._base + ids.monotonic_clock()
+                segment._ended.append(subsegment)
+                segment._closed += 1
+                segment._current.set(parent)
+                if segment._begun - segment._removed > owner.threshold or segment._stop is not None:
+                    owner.check(segment)
+                return
         if subsegment is None:
             return
         if exc_val is not None:
-            record_stop(self.recorder, subsegment, exc_val, exc_tb)
-        self.recorder.end_subsegment()
+            record_stop(recorder, subsegment, exc_val, exc_tb)
+        recorder.end_subsegment()
 
 
 def _plain(captures: Any, function: Any, name: str, namespace: str) -> Any:
@@ -306,7 +330,7 @@ def _plain(captures: Any, function: Any, name: str, namespace: str) -> Any:
         if not recorder._is_plain:
             return recorder.record_subsegment(function, None, args, kwargs, name, namespace, None)
         part = recorder.begin_subsegment(name, namespace)
-        if part.__class__ is not Subsegment or not recorder._native._context._is_plain:
+        if part.__class__ is not Subsegment:
             part = _ended_by(recorder, part)
         try:
             result = function(*args, **kwargs)
@@ -326,7 +350,7 @@ def _coroutine(captures: Any, function: Any, name: str, namespace: str) -> Any:
         if not recorder._is_plain:
             return await _record_async(recorder, function, args, kwargs, name, namespace)
         part = recorder.begin_subsegment(name, namespace)
-        if part.__class__ is not Subsegment or not recorder._native._context._is_plain:
+        if part.__class__ is not Subsegment:
             part = _ended_by(recorder, part)
         try:
             result = await function(*args, **kwargs)
