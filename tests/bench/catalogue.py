@@ -456,8 +456,9 @@ WORKLOADS = (
 
 TIME_NOTES = (
     "CPU time of the calling thread (time.thread_time), in microseconds unless a line says "
-    "otherwise: the lower decile of many chunks of a few milliseconds, interleaved over the peers.",
-    "ratio: of these lower deciles, xtrace to official unless the line says otherwise; held against "
+    "otherwise: the lower decile of many chunks of a few milliseconds, interleaved over the peers, and the "
+    "mean of that over several processes of each.",
+    "ratio: of these figures, xtrace to official unless the line says otherwise; held against "
     "the bar. rounds: the median of the same ratio taken round by round.",
 )
 COUNT_NOTES = (

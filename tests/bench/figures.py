@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from itertools import chain
+from statistics import mean, median
 
 from catalogue import EVERY_PEER, NOTHING, Bar, Workload
 
@@ -13,18 +14,37 @@ from catalogue import EVERY_PEER, NOTHING, Bar, Workload
 class Measured:
     """What one peer's workload gave.
 
-    values: for each part, one value a round. background: CPU microseconds per unit of its other
-    threads. by_median: the figure is the median of the rounds, not their lower decile.
+    values: for each part, one value a round. processes: how many have given them, one after the other,
+    equally many each. background: CPU microseconds per unit of its other threads. by_median: the
+    figure is the median of the rounds, not their lower decile.
     """
 
     peer: str
     values: list[list[float]]
     background: float = 0.0
     by_median: bool = False
+    processes: int = 1
 
     def parts(self) -> list[float]:
-        """The figure of each part."""
-        return [median(part) if self.by_median else lower_decile(part) for part in self.values]
+        """The figure of each part: the mean of its processes'."""
+        return [mean(self._figures(part)) for part in self.values]
+
+    def _figures(self, part: Sequence[float]) -> Iterator[float]:
+        each = len(part) // self.processes
+        for begin in range(0, each * self.processes, each):
+            values = part[begin : begin + each]
+            yield median(values) if self.by_median else lower_decile(values)
+
+
+def joined(several: Sequence[Measured]) -> Measured:
+    """What several processes of one peer gave."""
+    parts = zip(*(each.values for each in several), strict=True)
+    return Measured(
+        several[0].peer,
+        [list(chain(*part)) for part in parts],
+        background=mean(each.background for each in several),
+        processes=len(several),
+    )
 
 
 def lower_decile(values: Sequence[float]) -> float:

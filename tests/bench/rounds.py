@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from catalogue import FLOOR, PEERS, Part, Workload
+from catalogue import FLOOR, PEERS, Part, Workload, added
 from figures import Measured
 from processes import Drain, Worker
 
@@ -22,14 +22,12 @@ def measure(
     Raises RuntimeError if a peer doesn't send what the workload says.
     """
     first = workload.parts[0].method
+    before = {name: worker.background_seconds for name, worker in workers.items()}
     runs = {
         name: [_Run(part, _who_has(part, name, workers), drain) for part in workload.parts]
         for name in PEERS
         if name in workers and first in workers[name].workloads
     }
-    for name in runs:
-        workers[name].settle()
-    before = {name: workers[name].background_seconds for name in runs}
     names = list(runs)
     for number in range(max(FEWEST_ROUNDS, round(rounds * workload.rounds))):
         shift = number % len(names)
@@ -40,7 +38,8 @@ def measure(
     for name in names:
         workers[name].settle()
         seconds = workers[name].background_seconds - before[name]
-        units = sum(run.units for run in runs[name])
+        # Without tracing, nothing is done on other threads.
+        units = sum(run.units for run in runs[name][: 1 if workload.figure is added else None])
         values = [run.values for run in runs[name]]
         measured.append(Measured(name, values, background=seconds / units * 1e6))
     return measured
@@ -53,7 +52,10 @@ def _who_has(part: Part, name: str, workers: Mapping[str, Worker]) -> Worker:
 
 
 class _Run:
-    """One part of a workload with one peer. values: microseconds per unit, a chunk each."""
+    """One part of a workload with one peer.
+
+    values: microseconds per unit, a chunk each. units: of all that was run, measured or not.
+    """
 
     def __init__(self, part: Part, worker: Worker, drain: Drain) -> None:
         self.values: list[float] = []
@@ -66,16 +68,16 @@ class _Run:
 
     def _calibrated(self) -> int:
         """How many iterations fill a chunk. Finding out warms the peer up."""
-        method, times = self._part.method, 1
-        self._worker.run(method, times)  # makes and imports what it needs
-        while (seconds := self._worker.run(method, times)) < CHUNK_SECONDS / 2:
+        times = 1
+        self._run(times)  # makes and imports what it needs
+        while (seconds := self._run(times)) < CHUNK_SECONDS / 2:
             times *= 2
         return max(1, round(times * CHUNK_SECONDS / seconds))
 
     def _check_datagrams(self, expected: int, drain: Drain) -> None:
         times = 10
         before = drain.received()
-        self._worker.run(self._part.method, times)
+        self._run(times)
         received = drain.received() - before
         if received != times * expected:
             raise RuntimeError(
@@ -85,8 +87,10 @@ class _Run:
 
     def chunk(self) -> None:
         """Measure once more, after a while to warm up: other processes had the caches meanwhile."""
-        self._worker.run(self._part.method, max(1, self._times // WARM_UP))
-        seconds = self._worker.run(self._part.method, self._times)
-        units = self._times * self._part.per
-        self.values.append(seconds / units * 1e6)
-        self.units += units
+        self._run(max(1, self._times // WARM_UP))
+        seconds = self._run(self._times)
+        self.values.append(seconds / (self._times * self._part.per) * 1e6)
+
+    def _run(self, times: int) -> float:
+        self.units += times * self._part.per
+        return self._worker.run(self._part.method, times)
