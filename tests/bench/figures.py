@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from statistics import mean, median
 
-from catalogue import EVERY_PEER, NOTHING, Bar, Workload
+from catalogue import EVERY_PEER, NOTHING, Bar, Workload, added
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,14 @@ class Measured:
 
     def parts(self) -> list[float]:
         """The figure of each part: the mean of its processes'."""
-        return [mean(self._figures(part)) for part in self.values]
+        figure = median if self.by_median else lower_decile
+        return [mean(map(figure, self.by_process(part))) for part in self.values]
 
-    def _figures(self, part: Sequence[float]) -> Iterator[float]:
-        each = len(part) // self.processes
+    def by_process(self, values: Sequence[float]) -> Iterator[Sequence[float]]:
+        """Values of all rounds, those of each process by themselves."""
+        each = len(values) // self.processes
         for begin in range(0, each * self.processes, each):
-            values = part[begin : begin + each]
-            yield median(values) if self.by_median else lower_decile(values)
+            yield values[begin : begin + each]
 
 
 def joined(several: Sequence[Measured]) -> Measured:
@@ -74,8 +75,13 @@ class Result:
     measured: Mapping[str, Measured]
 
     def figure(self, peer: str) -> float:
-        """The figure of a peer."""
-        return self.workload.figure(self.measured[peer].parts())
+        """The figure of a peer. Of what is added, the median over the rounds: a small difference of two
+        large values is better taken between neighbours in time.
+        """
+        measured = self.measured[peer]
+        if self.workload.figure is added:
+            return mean(map(median, measured.by_process(self.rounds(peer))))
+        return self.workload.figure(measured.parts())
 
     def rounds(self, peer: str) -> list[float]:
         """The figure of a peer in each round."""

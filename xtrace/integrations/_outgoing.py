@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import deque
-from functools import wraps
+from functools import partial, wraps
 from urllib.parse import unquote, urljoin, urlsplit
 
 from .. import faults, ids, redaction
@@ -260,6 +260,11 @@ def handed_over(call: Call, response: Any) -> None:
     """
     try:
         _left(call)
+        for owner, name in list(_pending):
+            if isinstance(response, owner):
+                put = _pending.pop((owner, name), None)  # by whichever thread comes first
+                if put is not None:
+                    put()
         setattr(response, CALLED_BY, Body(call))
     except Exception as error:
         finished(call)
@@ -364,6 +369,8 @@ def _end_abandoned() -> None:
 
 
 _hooks: dict[tuple[Any, str], tuple[Patcher, set[Patcher]]] = {}
+# Those that aren't in their place yet: a program whose calls all read their bodies never has them there.
+_pending: dict[tuple[Any, str], Callable[[], None]] = {}
 
 
 def end_with(
@@ -375,40 +382,53 @@ def end_with(
     is_async: bool = False,
 ) -> None:
     """Have a method of a library's responses, which is called when the body was read or is given
-    up, end the call. Several integrations may ask for the same.
+    up, end the call: from the first response on that is handed over. Several integrations may ask
+    for the same.
 
     errors: exceptions, during which it is called, that mean that the body broke off.
     length: how many bytes of a response's body have come.
     """
     hook, users = _hooks.setdefault((owner, name), (Patcher("body"), set()))
     if not users:
-        original = getattr(owner, name)
-
-        def ended(response: Any) -> None:
-            error = sys.exc_info()[1]
-            body = vars(response)[CALLED_BY]
-            body.end(error if isinstance(error, errors) else None, _length(response, length))
-
-        # Most responses that are closed are nobody's that reads them on: without a call, then.
-        def close(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if CALLED_BY in self.__dict__:
-                ended(self)
-            return original(self, *args, **kwargs)
-
-        async def aclose(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if CALLED_BY in self.__dict__:
-                ended(self)
-            return await original(self, *args, **kwargs)
-
-        hook.replace(owner, name, wraps(original)(aclose if is_async else close))
+        _pending[owner, name] = partial(_put, hook, owner, name, errors, length, is_async)
     users.add(patcher)
 
     def undo() -> None:
         users.discard(patcher)
         if not users:
+            _pending.pop((owner, name), None)
             hook.undo()
 
     patcher.on_undo(undo)
+
+
+def _put(
+    hook: Patcher,
+    owner: Any,
+    name: str,
+    errors: Any,
+    length: Callable[[Any], int | None],
+    is_async: bool,
+) -> None:
+    original = getattr(owner, name)
+
+    def ended(response: Any) -> None:
+        error = sys.exc_info()[1]
+        body = vars(response)[CALLED_BY]
+        body.end(error if isinstance(error, errors) else None, _length(response, length))
+
+    # Most responses that are closed are nobody's that reads them on: without a call, then.
+    def close(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if CALLED_BY in self.__dict__:
+            ended(self)
+        return original(self, *args, **kwargs)
+
+    async def aclose(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if CALLED_BY in self.__dict__:
+            ended(self)
+        return await original(self, *args, **kwargs)
+
+    hook.replace(owner, name, wraps(original)(aclose if is_async else close))
 
 
 def _length(response: Any, length: Callable[[Any], int | None]) -> int | None:

@@ -43,6 +43,29 @@ def test_requests_sessions_prepared_requests_and_methods_in_lower_case(server, t
     assert methods == ["GET", "POST"]
 
 
+def test_responses_are_left_alone_until_one_is_read_on(server, traces, monkeypatch):
+    response = urllib3.HTTPResponse
+    before = response.close
+    closed = []
+    xtrace.patch(["requests", "urllib3"])
+    with requests.Session() as session, xtrace.in_segment("a"):
+        session.get(f"{server.url}/status/200", timeout=5)
+        assert response.close is before
+
+        def close(self):
+            closed.append(self)
+            return before(self)
+
+        monkeypatch.setattr(response, "close", close)  # by another library, meanwhile
+        session.get(f"{server.url}/status/200", stream=True, timeout=5).close()
+        assert response.close is not close
+        session.get(f"{server.url}/status/200", stream=True, timeout=5).close()
+    assert len(closed) == 2
+    assert ["end_time" in call for call in traces.subsegments] == [True] * 3
+    xtrace.unpatch(["requests", "urllib3"])
+    assert response.close is close
+
+
 def test_requests_hooks_may_make_calls_of_their_own(server, traces):
     xtrace.patch(["requests", "urllib3"])
 
