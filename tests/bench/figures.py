@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from statistics import mean, median
 
-from catalogue import EVERY_PEER, NOTHING, Bar, Workload, added
+from catalogue import EVERY_PEER, NOTHING, Bar, Workload, added_in_turn
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,9 @@ class Result:
     measured: Mapping[str, Measured]
 
     def figure(self, peer: str) -> float:
-        """The figure of a peer. Of what is added, the median over the rounds: a small difference of two
-        large values is better taken between neighbours in time.
-        """
+        """The figure of a peer."""
         measured = self.measured[peer]
-        if self.workload.figure is added:
+        if self.workload.figure is added_in_turn:
             return mean(map(median, measured.by_process(self.rounds(peer))))
         return self.workload.figure(measured.parts())
 

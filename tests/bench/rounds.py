@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from catalogue import FLOOR, PEERS, Part, Workload, added
+from catalogue import FLOOR, PEERS, Part, Workload, added, added_in_turn
 from figures import Measured
 from processes import Drain, Worker
 
@@ -12,6 +12,8 @@ CHUNK_SECONDS = 0.004
 WARM_UP = 2
 """A chunk is preceded by one this many times shorter that isn't measured."""
 FEWEST_ROUNDS = 4
+
+WHAT_IS_ADDED = (added, added_in_turn)
 
 
 def measure(
@@ -39,7 +41,9 @@ def measure(
         workers[name].settle()
         seconds = workers[name].background_seconds - before[name]
         # Without tracing, nothing is done on other threads.
-        units = sum(run.units for run in runs[name][: 1 if workload.figure is added else None])
+        units = sum(
+            run.units for run in runs[name][: 1 if workload.figure in WHAT_IS_ADDED else None]
+        )
         values = [run.values for run in runs[name]]
         measured.append(Measured(name, values, background=seconds / units * 1e6))
     return measured
