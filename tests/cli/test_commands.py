@@ -259,6 +259,19 @@ def test_what_a_command_does_not_take_is_answered_with_its_usage(capsys):
     assert "unknown: --colour" in said
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["collector", "--port", "2555"], "unknown: --port 2555; write --listen HOST:PORT"),
+        (["find", "--host=there"], "unknown: --host=there; write --address HOST:PORT"),
+    ],
+)
+def test_an_address_by_another_name_says_its_own(words, meant, capsys):
+    with pytest.raises(SystemExit):
+        main(words)
+    assert meant in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_terminal_without_utf_8_is_drawn_on_in_ascii(database):
     done = subprocess.run(
         [sys.executable, "-m", "xtrace", "show", "--last", "1", "--db", database],

@@ -102,7 +102,8 @@ def main(words: Sequence[str] | None = None) -> int:
             return 2
         arguments, unknown = parser.parse_known_args(words)
         if unknown:  # argparse would show the usage of `xtrace`, not of the command
-            subparsers.choices[arguments.command].error(f"unknown: {' '.join(unknown)}")
+            subparser = subparsers.choices[arguments.command]
+            subparser.error(f"unknown: {' '.join(unknown)}{_meant(subparser, unknown)}")
         status = _command(arguments.command).run(arguments)
         sys.stdout.flush()  # here, where an error of it can be told
         return status
@@ -120,6 +121,16 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"xtrace {called}: Can't write what was asked for: {error.strerror}", file=sys.stderr)
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # what is left would be tried again
         return 2
+
+
+def _meant(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> str:
+    """What to write in place of a word by which other programs ask for a host or a port."""
+    if any(word.partition("=")[0] in ("--host", "--port", "--url") for word in unknown):
+        usage = parser.format_usage()
+        for option in ("--listen", "--address"):
+            if option in usage:
+                return f"; write {option} HOST:PORT"
+    return ""
 
 
 def _command(name: str) -> Command:
