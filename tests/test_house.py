@@ -19,7 +19,7 @@ PACKAGE = Path(xtrace.__file__).parent
 # Imports point down this list: a module may import, also inside a function, what stands above it
 # or beside it. What stands in one line is one room.
 FLOORS = [
-    ["_version", "errors", "forks", "interruption"],
+    ["_version", "errors", "extras", "forks", "interruption"],
     [
         "daemon",
         "database_errors",
@@ -50,7 +50,7 @@ FLOORS = [
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 SHARED_WITH_COLLECTOR = {
-    *("_version", "delivery", "document", "header", "ids", "otlp", "sampling"),
+    *("_version", "delivery", "document", "extras", "header", "ids", "otlp", "sampling"),
 }
 
 

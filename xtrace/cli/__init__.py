@@ -17,6 +17,7 @@ from importlib import import_module
 
 from .._version import __version__
 from ..errors import XTraceError
+from ..extras import how_to_install
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,6 +112,12 @@ def main(words: Sequence[str] | None = None) -> int:
         return 130
     except XTraceError as error:
         print(f"xtrace {called}: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        told = how_to_install(error)
+        if told is None:
+            raise
+        print(f"xtrace {called}: {told}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output has gone: `xtrace show | head`
         sys.stderr.close()

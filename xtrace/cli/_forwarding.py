@@ -6,7 +6,7 @@ import json
 import os
 from typing import NamedTuple
 
-from ..errors import ConfigurationError, MissingLibrary
+from ..errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -151,12 +151,8 @@ def read(arguments: argparse.Namespace, searches: bool) -> Forwarding:
 
 def targets(forwarding: Forwarding) -> list[Target]:
     """The targets. Raises ConfigurationError."""
-    try:
-        from ..collector.forward.targets import ForwardError, Settings, target_of
-    except ImportError as error:
-        raise MissingLibrary(
-            f"Forwarding needs {error.name}. Install it with: pip install 'xtrace[aws,collector]'"
-        ) from error
+    from ..collector.forward.targets import ForwardError, Settings, target_of
+
     settings = Settings(
         role_arn=forwarding.role_arn,
         proxy=forwarding.proxy_address,
@@ -224,12 +220,8 @@ def _region_of_task() -> str | None:
 
 def _file(path: str) -> dict[str, Any]:
     """What a file of the daemon's says, by the names in _KEYS. Raises ConfigurationError."""
-    try:
-        import yaml
-    except ImportError as error:
-        raise MissingLibrary(
-            "Reading the daemon's file needs pyyaml. Install it with: pip install 'xtrace[collector]'"
-        ) from error
+    import yaml
+
     try:
         with open(path, encoding="utf-8") as file:
             held = yaml.safe_load(file)

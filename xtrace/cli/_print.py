@@ -7,7 +7,11 @@ import os
 import sys
 import time
 
-from ..errors import MissingLibrary
+from rich import box
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 __all__ = [
     "COLOURS",
@@ -28,16 +32,6 @@ __all__ = [
     "words",
 ]
 
-try:
-    from rich import box
-    from rich.cells import cell_len, set_cell_size
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-except ImportError as error:
-    raise MissingLibrary(
-        "Looking at traces needs rich. Install it with: pip install 'xtrace[collector]'"
-    ) from error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ from logging.handlers import RotatingFileHandler
 from threading import Event
 
 from ..collector.occupant import from_here, occupant
-from ..collector.store import StoreError, shown
+from ..collector.store import StoreError, is_url, shown
 from ..daemon import DEFAULT_ADDRESS, parse
 from ..errors import ConfigurationError, InvalidSamplingRules, MissingLibrary
+from ..extras import how_to_install
 from . import _forwarding, _store
 
 TYPE_CHECKING = False
@@ -210,6 +211,16 @@ def _log_to(path: str | None, level: int, rotates: bool) -> None:
         logger.setLevel(least)
 
 
+def _extras(arguments: argparse.Namespace, forwarding: Forwarding) -> list[str]:
+    """What has to be installed for what was asked for."""
+    extras = ["collector"]
+    if any(url.lower().startswith("xray:") for url in forwarding.urls):
+        extras.append("aws")
+    if is_url(arguments.db) and not arguments.no_store:
+        extras.append("clickhouse")
+    return extras
+
+
 def _start(arguments: argparse.Namespace, forwarding: Forwarding) -> Collector | Daemon:
     try:
         from ..collector.endpoints import NotLocal, Taken, ToItself
@@ -217,9 +228,10 @@ def _start(arguments: argparse.Namespace, forwarding: Forwarding) -> Collector |
         make = _daemon if arguments.no_store else _collector
         collector = make(arguments, forwarding)
     except ImportError as error:
-        raise MissingLibrary(
-            f"The collector needs {error.name}. Install it with: pip install 'xtrace[collector]'"
-        ) from error
+        told = how_to_install(error, *_extras(arguments, forwarding))
+        if told is None:
+            raise
+        raise MissingLibrary(told) from error
     except StoreError as error:
         raise ConfigurationError(str(error)) from error
     except NotLocal as error:

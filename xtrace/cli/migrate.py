@@ -6,7 +6,7 @@ import difflib
 import sys
 from pathlib import Path
 
-from ..errors import ConfigurationError, MissingLibrary
+from ..errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,12 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Report and rewrite; the exit status is 1 if something is left to do by hand."""
-    try:
-        from . import _migration
-    except ImportError as error:
-        raise MissingLibrary(
-            "xtrace migrate needs LibCST. Install it with: pip install 'xtrace[migrate]'"
-        ) from error
+    from . import _migration
+
     changed = 0
     findings = []
     for path in _files(arguments.paths):

@@ -207,12 +207,12 @@ class XRayApi:
     ) -> Answer:
         """Send a request, signed. Raises Unreachable.
 
-        unsigned: send it without a signature if there are no credentials.
+        unsigned: send it without a signature if there are no credentials, or no botocore to find any.
         """
         headers = {"Content-Type": "application/json", "User-Agent": self._user_agent, **headers}
         try:
             headers = self.signer.sign(self.url + path, headers, body, method)
-        except Unreachable:
+        except (Unreachable, ModuleNotFoundError):
             if not unsigned:
                 raise
         return self._client.request(method, self._path + path, headers, body, deadline)

@@ -157,7 +157,7 @@ def _check(name: str) -> None:
     package = library.partition(".")[0]
     if library not in sys.modules and find_spec(package) is None:
         raise MissingLibrary(
-            f"The {name} integration needs {library}. "
+            f"The {name} integration needs {package}. "
             f"Install it with: pip install {DISTRIBUTIONS.get(package, package)}"
         )
 
