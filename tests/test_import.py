@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -36,14 +37,14 @@ print(json.dumps({
 """
 
 
-def fresh_python(code: str, **environment: str) -> str:
+def fresh_python(code: str, cwd: Path = ROOT, **environment: str) -> str:
     """What a program prints in a fresh interpreter."""
     return subprocess.run(
         [sys.executable, "-c", code],
         check=True,
         capture_output=True,
         text=True,
-        cwd=ROOT,
+        cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     ).stdout
 
@@ -101,3 +102,32 @@ def test_a_wrong_environment_fails_no_import():
         AWS_XRAY_TRACING_NAME="shop",
     )
     assert told == "shop\n"
+
+
+FROM_A_ZIP = """
+import xtrace
+xtrace.configure(service="shop", sampling=False, emitter="memory:")
+xtrace.patch_all()
+with xtrace.in_segment():
+    import sqlite3
+    sqlite3.connect(":memory:").execute("select 1").connection.close()
+from xtrace.compat import aws_xray_sdk
+aws_xray_sdk.install()
+from aws_xray_sdk.core import patch_all, xray_recorder
+from aws_xray_sdk.ext import boto_utils
+patch_all()
+with xray_recorder.in_segment("official"):
+    pass
+print(len(boto_utils.whitelist), xtrace.stats(), xtrace.__file__)
+"""
+
+
+def test_the_package_works_from_a_zip(tmp_path):
+    archive = tmp_path / "application.pyz"
+    with ZipFile(archive, "w") as file:
+        for path in (ROOT / "xtrace").rglob("*"):
+            if path.suffix != ".pyc":
+                file.write(path, path.relative_to(ROOT))
+    told = fresh_python(FROM_A_ZIP, tmp_path, PYTHONPATH=str(archive))
+    assert "recorded 3, sent 3 " in told
+    assert str(archive) in told

@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 FOLDER = os.path.dirname(__file__)
 
 
+def _data(path: str) -> bytes:
+    """What is in a file of ours, which may be in a zip."""
+    loader: Any = __spec__ and __spec__.loader
+    data: bytes = loader.get_data(path)
+    return data
+
+
 def install() -> None:
     """Answer imports of aws_xray_sdk, and of all below it, from now on. Twice changes nothing.
 
@@ -126,6 +133,10 @@ class _File(importlib.machinery.SourceFileLoader):
         module.__getattr__ = late(module.__name__)  # type: ignore[method-assign]
         super().exec_module(module)
 
+    def get_data(self, path: str) -> bytes:
+        """What is in a file of ours."""
+        return _data(path)
+
 
 class _Loader:
     """Makes a module of names that others define."""
@@ -151,8 +162,7 @@ class _Loader:
 
     def get_data(self, path: str) -> bytes:
         """A file beside the module, for pkgutil.get_data()."""
-        with open(path, "rb") as file:
-            return file.read()
+        return _data(path)
 
     def get_resource_reader(self, name: str) -> Any:
         """The files beside the module, for importlib.resources."""

@@ -264,9 +264,10 @@ def prepare(connection: sqlite3.Connection, path: str, read_only: bool = False) 
 
 def unusable(path: str, error: Exception) -> StoreError:
     """What to say when a file can't be opened or read."""
+    there = ", or move this one away" if os.path.exists(path) else ""
     return StoreError(
-        f"Can't use {path!r} as a database: {error}. Nothing was changed. Name another file with "
-        "--db, or move this one away."
+        f"Can't use {path!r} as a database: {error}. Nothing was changed. "
+        f"Name another file with --db{there}."
     )
 
 
