@@ -35,11 +35,21 @@ CONTEXTS = (
         ((r"core\.late_subsegment", r"noted\[0\]"),),
     ),
     Difference(
-        "`end_subsegment()` of one that the program has closed by itself",
-        "`AlreadyEndedException`, again and again: it stays current",
-        "Nothing; what it is under is current",
+        "`end_subsegment()` or `end_segment()` of one that the program has closed by itself",
+        "`AlreadyEndedException`, again and again: it stays current, and the segment is never sent",
+        "What it is under is current, and a segment is sent",
+        "Tracing calls don't raise, and nothing is lost",
+        (
+            (r"corners\.closed_by_hand", r"noted\[[01]\]"),
+            (r"swapped\.a_segment_closed_by_hand", r"(sent\[0\]|noted\[[34]\])"),
+        ),
+    ),
+    Difference(
+        "`put_annotation()` and `put_metadata()` of the recorder, where what is current has ended",
+        "`AlreadyEndedException`",
+        "Counted (`xtrace.stats()`), with a log line; on the entity itself the exception stays",
         "Tracing calls don't raise",
-        ((r"corners\.closed_by_hand", r"noted\[[01]\]"),),
+        ((r"swapped\.a_segment_closed_by_hand", r"noted\[2\]"),),
     ),
     Difference(
         "A subsegment that a decorated function leaves open",
@@ -96,11 +106,21 @@ ENTITIES = (
         "That is what it is for",
     ),
     Difference(
-        "Subsegments that a segment holds, where whole trees were streamed",
+        "Subsegments that a segment holds, where whole trees were streamed or removed",
         "The count drifts, until each subsegment is sent by itself",
         "What is really held",
         "Fewer datagrams",
-        ((r"core\.streaming_of_siblings", r"(sent.*|noted\[0\])"),),
+        (
+            (r"core\.streaming_of_siblings", r"(sent.*|noted\[0\])"),
+            (r"afterwards\.changed_afterwards", r"noted\[11\]"),
+        ),
+    ),
+    Difference(
+        "The `id` or `trace_id` of a segment, or a `parent_segment`, changed by a program",
+        "What is under it keeps the former",
+        "What is under it has the new one, too",
+        "A document fits its parent",
+        ((r"afterwards\.ids_are_changed", r"noted\[[345]\]"),),
     ),
     Difference(
         "Documents of more than 64 KB",
@@ -352,12 +372,18 @@ FUNCTIONS = (
         "A third of the cost of a call",
     ),
     Difference(
-        "Mocks that are patched into a class: `Segment.close`, `Context.put_segment`, "
-        "`AWSXRayRecorder.record_subsegment` and such; `time.time`",
+        "Mocks that are patched into a class or a module: `Segment.close`, `Context.put_segment`, "
+        "`SDKConfig.sdk_enabled`, `AWSXRayRecorder.record_subsegment` and such; or into an entity: its "
+        "`close`, `put_annotation` or `add_subsegment`; `time.time`",
         "Called",
-        "Not called where a faster way comes to the same. Mocks on the recorder itself, its context or "
-        "its emitter, and subclasses, are; freezegun and time-machine work",
+        "Not called where a faster way comes to the same. Mocks on the recorder itself, its context, "
+        "streaming, sampler or emitter, on `global_sdk_config`, and subclasses, are; freezegun and "
+        "time-machine work",
         "A call costs a fraction",
+        (
+            (r"swapped\.entities_methods", r"noted\[3\]"),
+            (r"swapped\.the_switch_is_mocked", r"(sent\[0\]\.subsegments\[1\]|noted\[4\])"),
+        ),
     ),
     Difference(
         "`unpatch()`, with wrapt 2; a patch that fails half-way",

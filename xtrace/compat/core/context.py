@@ -66,6 +66,7 @@ class Context(native.Context):
         self.get = self._variable.get
         self.set = self._variable.set
         self.__local: Any = Local(self)
+        self.__own_local = self.__local
         self._is_plain = type(self)._is_plain  # an object's own attribute is quick to read
         self._context_missing = os.getenv(CXT_MISSING_STRATEGY_KEY, context_missing)
 
@@ -87,9 +88,18 @@ class Context(native.Context):
     @_local.setter
     def _local(self, value: Any) -> None:
         self.__local = value
-        self.get = self._last
-        self.set = self._replace  # type: ignore[assignment]
-        self._set_plain(False)
+        if value is self.__own_local:  # put back, as mock.patch() does
+            self.get = self._variable.get
+            self.set = self._variable.set
+            self._set_plain(type(self)._is_plain and _HOOKS.isdisjoint(vars(self)))
+        else:
+            self.get = self._last
+            self.set = self._replace  # type: ignore[assignment]
+            self._set_plain(False)
+
+    @_local.deleter
+    def _local(self) -> None:
+        del self.__local
 
     # Where `_local` is a program's own, its list `entities` is the stack.
 

@@ -72,7 +72,10 @@ def _kept(name: str) -> Any:
     def put(self: AWSXRayRecorder, value: Any) -> None:
         setattr(self._native, name, value)
 
-    return property(get, put)
+    def delete(self: AWSXRayRecorder) -> None:
+        delattr(self._native, name)  # as mock.patch() does before it puts back what there was
+
+    return property(get, put, delete)
 
 
 class AWSXRayRecorder:
@@ -115,11 +118,15 @@ class AWSXRayRecorder:
         object.__setattr__(self, name, value)
         if name in _HOOKS:  # a test puts something in the method's place
             self._look_for_hooks()
+        elif name == "stream_subsegments":
+            self._settle_threshold()
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
         if name in _HOOKS:
             self._look_for_hooks()
+        elif name == "stream_subsegments":
+            self._settle_threshold()
 
     def _look_for_hooks(self, context: Any = None) -> None:
         """Find out what programs have put in the place of methods. context: the one from now on."""
@@ -276,7 +283,7 @@ class AWSXRayRecorder:
         if not (default_recorder.enabled or global_sdk_config.sdk_enabled()):
             return DummySegment(SDKConfig.DISABLED_ENTITY_NAME)
         native = self._native
-        segment_name = name or native.service
+        segment_name = name or self.service
         if not segment_name:
             raise SegmentNameMissingException("Segment name is required.")
         decision: Any = True
@@ -483,7 +490,7 @@ class AWSXRayRecorder:
         if isinstance(owner, Owner):  # a call of one of xtrace's own integrations, in our segment
             subsegment = Subsegment(name, namespace, parent.segment, parent)
             subsegment.segment.increment()
-            subsegment.segment._is_released = None
+            subsegment.segment._tie()
             owner.add(subsegment)
             parent.segment._current.set(subsegment)
             return subsegment
@@ -761,10 +768,27 @@ class AWSXRayRecorder:
     @_streaming.setter
     def _streaming(self, value: Any) -> None:
         self.__streaming = value
-        is_ours = type(value) is DefaultStreaming and not self._streams_itself
-        self._owner.threshold = value.streaming_threshold if is_ours else -1
-        if is_ours:
-            value._owner = self._owner
+        if isinstance(value, DefaultStreaming):
+            value._recorders.add(self)
+        self._settle_threshold()
+
+    @_streaming.deleter
+    def _streaming(self) -> None:
+        del self.__streaming
+
+    def _settle_threshold(self) -> None:
+        """Have the owner ask the streaming only where it says yes, if that is known beforehand."""
+        streaming = self.__streaming
+        is_known = (
+            type(streaming) is DefaultStreaming
+            and "is_eligible" not in vars(streaming)
+            and not self._has_own_streaming()
+        )
+        self._owner.threshold = streaming._threshold if is_known else -1
+
+    def _has_own_streaming(self) -> bool:
+        """Whether a subclass, or a test, has its own stream_subsegments()."""
+        return self._streams_itself or "stream_subsegments" in vars(self)
 
     @property
     def streaming(self) -> Any:

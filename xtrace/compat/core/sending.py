@@ -91,9 +91,9 @@ class Owner:
         parent: Any = subsegment._parent
         is_there = subsegment.segment._stop is None or subsegment.segment in self.waiting
         if isinstance(parent, Entity) and is_there:
-            parent.subsegments.append(subsegment)
+            parent._under().append(subsegment)
         else:
-            subsegment.segment._is_released = None
+            subsegment.segment._tie()
         subsegment.segment.increment()
         self.add(subsegment)
 
@@ -101,7 +101,7 @@ class Owner:
         """Begin a subsegment of something that has ended: it is sent by itself, if its segment was."""
         subsegment._parent = parent
         if subsegment.segment in self.waiting:
-            parent.subsegments.append(subsegment)
+            parent._under().append(subsegment)
         subsegment.segment.increment()
         if subsegment.sampled:
             self.add(subsegment)
@@ -132,7 +132,7 @@ class Owner:
     def check(self, segment: Any) -> None:
         """Send what is complete after the end of a subsegment."""
         if segment._stop is None:
-            if self.recorder._streams_itself:
+            if self.recorder._has_own_streaming():
                 self.recorder.stream_subsegments()
                 return
             streaming = self.recorder._streaming

@@ -152,8 +152,6 @@ class Entity(model.Entity):
 
     sampled: Any
     _children: list[Any] | None = None
-    _is_released: bool | None = False
-    """Of a segment: whether what is under it was released, see there; None: it never is."""
 
     def __init__(self, name: str, entity_id: str | None = None) -> None:
         self.name = clean_name(name)
@@ -243,24 +241,26 @@ class Entity(model.Entity):
     @property
     def subsegments(self) -> list[Any]:
         """What is directly under this and isn't sent yet."""
+        self._tie()  # who has the list has all that is in it, and is to come
+        return self._under()
+
+    @subsegments.setter
+    def subsegments(self, value: list[Any]) -> None:
+        self._children = value
+        self._tie()
+
+    def _under(self) -> list[Any]:
+        """What `subsegments` is, for those that don't keep it."""
         children = self._children
         if children is None:
             children = self._children = []
-        elif self._is_released:
-            self._tie()
         natives = self._more.get(SUBSEGMENTS) if self._more else None
         if natives:  # of xtrace's own integrations, when they are sent together
             children.extend(each for each in natives if each not in children)
         return children
 
-    @subsegments.setter
-    def subsegments(self, value: list[Any]) -> None:
-        self._children = value
-        own: Any = self.segment
-        own._is_released = None
-
     def _tie(self) -> None:
-        """Have what was released know again what it is under."""
+        """Have all under the segment know what it is under, from now on."""
 
     def _convert_later(self) -> None:
         """Metadata here may have to be converted before it is sent."""
@@ -296,7 +296,7 @@ class Entity(model.Entity):
             log.warning("A recorded subsegment is put under one that isn't recorded")
         subsegment._parent = self
         subsegment.__dict__.pop("parent_id", None)
-        self.subsegments.append(subsegment)
+        self._under().append(subsegment)
 
     def remove_subsegment(self, subsegment: Any) -> None:
         """Take a subsegment that is directly under this out again, with what is under it."""
@@ -304,8 +304,7 @@ class Entity(model.Entity):
 
     def _with_all_under(self) -> list[Any]:
         """This and everything under it, parents first."""
-        if self._is_released:
-            self._tie()
+        self._tie()
         found = [self]
         for each in found:
             if each._children:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import sys
+import threading
+from weakref import getweakrefcount
 
-from xtrace import ids, model
+from xtrace import forks, ids, model
 
 from ..exceptions.exceptions import SegmentNameMissingException
 from ..utils.atomic_counter import AtomicCounter
@@ -39,6 +41,8 @@ class Segment(Entity, model.Segment):
     # taken out again. Adding to a slot is one step to other threads.
     __slots__ = ("_begun", "_children", "_closed", "_is_released", "_raw", "_removed", "sampled")
 
+    _is_released: bool | None
+    """Whether what is under it was released; None: it never is any more."""
     _owner: Any  # the recorder's Owner
     _current: Any
     _begun: int
@@ -256,25 +260,31 @@ class Segment(Entity, model.Segment):
 
         ended: those that were sent with the segment. Somebody has kept one if there are more
         references to all of them than from this list, from the lists of what they are under, and
-        among themselves.
+        among themselves; or a weak one; or has looked at `subsegments`, in any thread.
         """
-        if (
-            self._is_released is False
-            and len(ended) == self._begun - self._removed  # else there are others, in no such list
-            and sum(map(_references, ended)) == _REFERENCES * len(ended) - len(self._children or ())
-        ):
-            self._is_released = True
-            for each in ended:
-                each._parent = each.segment = None
+        with _releasing:
+            if (
+                self._is_released is False
+                and len(ended) == self._begun - self._removed  # else others are, in no such list
+                and sum(map(_references, ended))
+                == _REFERENCES * len(ended) - len(self._children or ())
+                and not any(map(getweakrefcount, ended))
+            ):
+                self._is_released = True
+                for each in ended:
+                    each._parent = each.segment = None
 
     def _tie(self) -> None:
-        self._is_released = False
-        above: list[Any] = [self]
-        for each in above:
-            for child in each._children or ():
-                child._parent = each
-                child.segment = self
-                above.append(child)
+        if self._is_released is None:
+            return
+        with _releasing:
+            above: list[Any] = [self] if self._is_released else []
+            for each in above:
+                for child in each._children or ():
+                    child._parent = each
+                    child.segment = self
+                    above.append(child)
+            self._is_released = None
 
     # -- begin and end --------------------------------------------------------------------------
 
@@ -345,6 +355,18 @@ _references: Any = getattr(sys, "getrefcount", lambda entity: 0)
 _REFERENCES = sum(map(_references, [object()])) + 2
 """What _references() counts of an object in a list, and one each for the list of what it is under, and
 for its own to that, unless that is the segment."""
+
+
+_releasing = threading.RLock()
+
+
+def _after_fork_in_child() -> None:
+    """Whoever holds the lock isn't there."""
+    global _releasing
+    _releasing = threading.RLock()
+
+
+forks.in_child(_after_fork_in_child)
 
 
 class _Counter(AtomicCounter):

@@ -89,6 +89,10 @@ class Subsegment(Entity, model.Subsegment):
     def parent_id(self, value: str | None) -> None:
         self.__dict__["parent_id"] = value
 
+    def _tie(self) -> None:
+        if isinstance(self.segment, Segment):
+            self.segment._tie()
+
     def _convert_later(self) -> None:
         self.segment._raw = True
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from threading import RLock
+from weakref import WeakSet
+
+from ..models.entity import Entity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,12 +16,26 @@ if TYPE_CHECKING:
 class DefaultStreaming:
     """Streams a segment that holds more than `streaming_threshold` subsegments."""
 
-    _owner: Any = None
-    """What asks, beforehand, whether it is worth asking."""
+    _recorders: Any = ()
+    """Those that know by themselves when there is nothing to stream."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        self._tell()
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell the recorders of another threshold, or of what a test has put in a method's place."""
+        for recorder in list(self._recorders):
+            recorder._settle_threshold()
 
     def __init__(self, streaming_threshold: int = 30) -> None:
         self._threshold = streaming_threshold
         self._lock = RLock()
+        self._recorders = WeakSet()
 
     def is_eligible(self, segment: Any) -> bool:
         """Whether a segment holds too many subsegments."""
@@ -41,10 +58,10 @@ class DefaultStreaming:
         waiting = [entity]
         while waiting:
             order.append(waiting.pop())
-            waiting.extend(list(order[-1].subsegments))
+            waiting.extend(_under(order[-1]))
         has_finished: dict[int, bool] = {}
         for each in reversed(order):
-            children = list(each.subsegments)
+            children = _under(each)
             finished = [child for child in children if has_finished.get(id(child), False)]
             all_have = len(finished) == len(children) and not each.in_progress
             has_finished[id(each)] = all_have
@@ -62,5 +79,9 @@ class DefaultStreaming:
     @streaming_threshold.setter
     def streaming_threshold(self, value: int) -> None:
         self._threshold = value
-        if self._owner is not None and type(self) is DefaultStreaming:
-            self._owner.threshold = value
+
+
+def _under(entity: Any) -> list[Any]:
+    """What is directly under an entity, which may be a program's own, or a mock."""
+    under = entity._under() if isinstance(entity, Entity) else entity.subsegments
+    return list(under)
