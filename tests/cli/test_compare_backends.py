@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 
@@ -60,6 +61,11 @@ def test_both_have_the_same_when_both_got_everything(tmp_path, capsys, monkeypat
         monkeypatch.setitem(sys.modules, "botocore.auth", None)  # it isn't needed for collectors
         for there in (path, f"file:{tmp_path}/documents.jsonl"):
             assert main(["compare-backends", one.url, there]) == 0
+        for name in ("exported.xtrace.json.gz", "exported.ndjson", "exported.xtrace.json"):
+            exported = str(tmp_path / name)
+            assert main(["export", "--db", path, "-o", exported]) == 0
+            assert main(["compare-backends", path, exported, "--all"]) == 0
+            assert "48 entities are in both" in capsys.readouterr().out
 
 
 def test_what_is_missing_or_different_is_shown(tmp_path, capsys):
@@ -123,9 +129,19 @@ def test_old_traces_are_left_out(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("text", ["nonsense", "[]", '{"resourceSpans": 5}'])
-def test_a_file_of_something_else_is_an_error_with_its_line(tmp_path, text):
-    (tmp_path / "f").write_text("\n" + text)
-    with pytest.raises(ConfigurationError, match="line 2"):
+def test_a_line_of_something_else_is_an_error_that_names_it(tmp_path, text):
+    document = {"trace_id": "1", "id": "1", "name": "a", "start_time": 5, "end_time": 6}
+    (tmp_path / "f").write_text(f"\n{json.dumps(document)}\n{text}")
+    with pytest.raises(ConfigurationError, match="line 3"):
+        entities(str(tmp_path / "f"), 0, 10)
+
+
+@pytest.mark.parametrize(
+    "data", [b"nonsense", b"[]", b"{}", b'[{"id": "1"}]', b"\x1f\x8b", b"\xff"]
+)
+def test_a_file_of_something_else_is_an_error_that_names_it(tmp_path, data):
+    (tmp_path / "f").write_bytes(data)
+    with pytest.raises(ConfigurationError, match=re.escape(f"{tmp_path / 'f'}: ")):
         entities(str(tmp_path / "f"), 0, 10)
 
 

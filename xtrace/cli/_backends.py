@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FORMS = """an address of a collector or of anything else with X-Ray's API (http://127.0.0.1:2000), the
 X-Ray service (xray://eu-west-1), a collector's database (traces.db, clickhouse://host:8123/database), or a file with a line for each
-document or OTLP request (traces.jsonl)"""
+document or OTLP request (traces.jsonl), or with traces, as `xtrace export` writes it"""
 
 SECONDS = 30.0
 """For one question to a backend."""
@@ -161,6 +161,37 @@ def _from_store(path: str, start: float, end: float) -> Iterator[dict[str, Any]]
 
 
 def _from_file(path: str, start: float, end: float) -> Iterator[dict[str, Any]]:
+    with open(path, "rb") as file:
+        first = next(filter(None, map(bytes.strip, file)), b"")
+    try:
+        held = json.loads(first)
+        is_of_lines = isinstance(held, dict) and ("trace_id" in held or "resourceSpans" in held)
+    except ValueError:
+        is_of_lines = False
+    found = _from_lines(path) if is_of_lines or not first else _from_traces(path)
+    for document in found:
+        begun = document.get("start_time")
+        if isinstance(begun, (int, float)) and start <= begun <= end:
+            yield document
+
+
+def _from_traces(path: str) -> Iterator[dict[str, Any]]:
+    """What `xtrace export` has written, or anything else that `xtrace import` reads."""
+    from ..collector import files
+    from ..collector.ingest import Problem
+
+    try:
+        with open(path, "rb") as file:
+            _, found = files.read(file.read(files.MAX_FILE_BYTES + 1))
+        for each in found:
+            if isinstance(each, Problem):
+                raise ConfigurationError(f"{path}: {each.message}")
+            yield each.content
+    except files.Unreadable as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+
+
+def _from_lines(path: str) -> Iterator[dict[str, Any]]:
     """Lines of the `file:` emitter, or of an OpenTelemetry Collector's file exporter."""
     from ..collector import otlp
 
@@ -178,7 +209,4 @@ def _from_file(path: str, start: float, end: float) -> Iterator[dict[str, Any]]:
                     found = [held]
             except ValueError as error:
                 raise ConfigurationError(f"{path}, line {number}: {error}.") from error
-            for document in found:
-                begun = document.get("start_time")
-                if isinstance(begun, (int, float)) and start <= begun <= end:
-                    yield document
+            yield from found
