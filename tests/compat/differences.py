@@ -156,6 +156,13 @@ ENTITIES = (
         "An entity costs less to make; `to_dict()` has all",
     ),
     Difference(
+        "`namespace` and `sql` of a segment",
+        "`AttributeError`",
+        "`None` and `{}`",
+        "They are xtrace's own entities, which have more",
+        ((r"afterwards\.attributes_that_there_are", r"noted\[[67]\]\[1\]"),),
+    ),
+    Difference(
         "An emitter of a program's own that raises",
         "Its exception reaches the code that ends the segment, which stays current",
         "Logged and counted; the segment has ended",
@@ -234,6 +241,14 @@ SETTINGS = (
         "Leaves it as it is",
         "Text that was switched off stays off",
         ((r"core\.stream_sql_of_configure", r"noted\[0\]"),),
+    ),
+    Difference(
+        "A subclass of the recorder with properties of its own in place of `context`, `emitter` or "
+        "`streaming`",
+        "Asked",
+        "Not asked: what is given to `configure()`, or to `_context` and such, counts. Its methods, and "
+        "`service`, are asked",
+        "A call costs a fraction",
     ),
     Difference(
         "`configure()` without `daemon_address`",

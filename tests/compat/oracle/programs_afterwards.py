@@ -240,3 +240,59 @@ def a_suite_with_fixtures(x):
     result = unittest.TestResult()
     unittest.defaultTestLoader.loadTestsFromTestCase(Suite).run(result)
     x.note(result.testsRun, [each[1] for each in result.errors + result.failures])
+
+
+def changed_while_open(x):
+    with x.recorder.in_segment("a") as segment:
+        segment.name, segment.start_time, segment.user = "renamed", 1.5, "u"
+        for name in "bc":
+            with x.recorder.in_subsegment(name) as part:
+                part.in_progress = True
+                part.http = {"request": {"url": "u"}}
+                part.annotations, part.metadata = {"k": 1}, {"d": {"k": 2}}
+                part.http["response"] = {"status": 3}
+        segment.subsegments.sort(key=lambda each: each.name, reverse=True)
+        segment.subsegments.pop()
+        with x.recorder.in_subsegment("d"):
+            pass
+    x.note(_walk(segment))
+
+
+def failed(x):
+    try:
+        with x.recorder.in_segment("a") as segment:
+            with x.recorder.in_subsegment("b"), x.recorder.in_subsegment("c"):
+                raise KeyError("k")
+    except KeyError:
+        pass
+    part = segment.subsegments[0].subsegments[0]
+    x.note(part.cause["exceptions"][0].message, part.fault, segment.fault)
+    x.note(segment.cause == segment.subsegments[0].cause == part.cause["exceptions"][0].id)
+
+
+def attributes_that_there_are(x):
+    segment = _sent(x)
+    for entity in (segment, segment.subsegments[0]):
+        for name in ("user", "type", "fault", "error", "throttle", "end_time", "namespace", "sql"):
+            x.note([name, hasattr(entity, name)])
+        entity.mine = 5
+        x.note("mine" in entity.to_dict())
+        del entity.mine
+        x.attempt(lambda entity=entity: entity.mine)
+        x.note(json.loads(json.dumps(entity, default=lambda each: each.name)))
+
+
+def sent_by_hand(x):
+    recorder = x.recorder
+    segment = recorder.begin_segment("a")
+    recorder.begin_subsegment("b").close()
+    segment.close()
+    recorder.emitter.send_entity(segment)
+    recorder.clear_trace_entities()
+    segment = recorder.begin_segment("c")
+    recorder.begin_subsegment("d")
+    recorder.end_subsegment()
+    recorder._stream_subsegment_out(segment.subsegments[0])
+    x.note(len(recorder.emitter.sent))
+    recorder._send_segment()
+    x.note(len(recorder.emitter.sent), recorder.get_trace_entity())

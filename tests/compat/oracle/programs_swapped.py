@@ -353,3 +353,53 @@ def a_recorder_with_its_own_settings(x):
     with recorder.in_segment() as segment:
         recorder.put_annotation("k", 5)
         x.note(segment.name, segment.annotations)
+
+
+def a_mock_for_a_context(x):
+    recorder, segment = x.recorder, Segment("by hand")
+    for context in (mock.MagicMock(spec=Context), mock.create_autospec(Context, instance=True)):
+        context.get_trace_entity.return_value = segment
+        recorder.configure(context=context)
+        x.note(recorder.context is context, recorder.current_segment() is segment)
+        recorder.put_annotation("k", 1)
+        x.note(type(recorder.begin_subsegment("b")).__name__, context.put_subsegment.call_count)
+        recorder.end_subsegment()
+        x.note(str(context.end_subsegment.call_args), segment.annotations)
+        recorder.begin_segment("c")
+        recorder.end_segment(5)
+        x.note(context.put_segment.call_count, str(context.end_segment.call_args))
+        recorder.clear_trace_entities()
+        recorder.set_trace_entity(segment)
+        x.note(context.clear_trace_entities.called, context.set_trace_entity.called)
+
+
+def a_recorder_with_its_own_parts(x):
+    class Recorder(AWSXRayRecorder):
+        def __init__(self):
+            super().__init__()
+            self._context, self._emitter = Context("RUNTIME_ERROR"), x.emitter
+            self._streaming = DefaultStreaming(2)
+            self._service, self._sampling = "its own", False
+
+        def _populate_runtime_context(self, segment, sampling_decision):
+            x.note(sampling_decision)
+            super()._populate_runtime_context(segment, sampling_decision)
+            segment.put_annotation("populated", True)
+
+        def _begin_subsegment_helper(self, name, *args, **kwargs):
+            return super()._begin_subsegment_helper(f"{name}!", *args, **kwargs)
+
+        @property
+        def sampler(self):
+            return mock.Mock(should_trace=mock.Mock(return_value=0))
+
+    recorder = Recorder()
+    with recorder.in_segment("a"):
+        for name in "bcde":
+            with recorder.in_subsegment(name):
+                pass
+    x.attempt(recorder.current_segment)
+    recorder._sampling, recorder._sampler = True, mock.Mock()
+    recorder._sampler.should_trace.return_value = "rule"
+    with recorder.in_segment("f") as segment:
+        x.note(type(segment).__name__)

@@ -56,6 +56,7 @@ _LOOKS = frozenset(
         "clear_trace_entities",
         "_is_subsegment",
         "_send_segment",
+        "_begin_subsegment_helper",
     )
 )
 _RECORDING = frozenset(("record_subsegment", "record_subsegment_async"))
@@ -108,10 +109,14 @@ class AWSXRayRecorder:
     _records_itself = False
     """Whether a subclass has its own record_subsegment(), or the one for coroutines."""
 
+    _populates_itself = False
+    """Whether a subclass has its own _populate_runtime_context()."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._overridden |= _HOOKS.intersection(vars(cls))
         cls._streams_itself |= "stream_subsegments" in vars(cls)
+        cls._populates_itself |= "_populate_runtime_context" in vars(cls)
         cls._records_itself |= not _RECORDING.isdisjoint(vars(cls))
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -304,7 +309,7 @@ class AWSXRayRecorder:
         segment._owner = owner
         segment._current = context
         if decision:
-            if decision is not True:
+            if decision is not True or self._populates_itself:
                 self._populate_runtime_context(segment, decision)
             if native.in_use:  # the steps of owner.add(), without the call
                 opened = owner.open
@@ -321,7 +326,7 @@ class AWSXRayRecorder:
 
     def _decide(self, name: str) -> Any:
         try:
-            return self.sampler.should_trace({"service": name})
+            return self._sampler.should_trace({"service": name})
         except Exception as error:
             faults.report("sampler", "The sampler failed; the built-in rules decide", error)
             return self._local_sampler().should_trace()

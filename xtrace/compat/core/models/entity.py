@@ -192,7 +192,10 @@ class Entity(model.Entity):
 
     @in_progress.setter
     def in_progress(self, value: bool) -> None:
-        self.__dict__["in_progress"] = value
+        if bool(value) == (self._stop is None):
+            self.__dict__.pop("in_progress", None)  # it is, and goes on with its end
+        else:
+            self.__dict__["in_progress"] = value
 
     @property
     def parent_id(self) -> str | None:
