@@ -15,9 +15,10 @@ import re
 import sys
 from collections import deque
 from functools import partial, wraps
+from threading import RLock
 from urllib.parse import unquote, urljoin, urlsplit
 
-from .. import faults, ids, redaction
+from .. import faults, forks, ids, redaction
 from ..default import recorder
 from ..document import MAX_FIELD_CHARS
 from ..header import NAME, TRACEPARENT, TRACESTATE
@@ -262,9 +263,11 @@ def handed_over(call: Call, response: Any) -> None:
         _left(call)
         for owner, name in list(_pending):
             if isinstance(response, owner):
-                put = _pending.pop((owner, name), None)  # by whichever thread comes first
-                if put is not None:
-                    put()
+                with _putting:
+                    put = _pending.get((owner, name))
+                    if put is not None:
+                        put()  # by the first thread; others wait until it is in its place
+                        del _pending[owner, name]
         setattr(response, CALLED_BY, Body(call))
     except Exception as error:
         finished(call)
@@ -371,6 +374,15 @@ def _end_abandoned() -> None:
 _hooks: dict[tuple[Any, str], tuple[Patcher, set[Patcher]]] = {}
 # Those that aren't in their place yet: a program whose calls all read their bodies never has them there.
 _pending: dict[tuple[Any, str], Callable[[], None]] = {}
+_putting = RLock()
+
+
+def _after_fork_in_child() -> None:
+    global _putting
+    _putting = RLock()  # a thread that is gone may have held it
+
+
+forks.in_child(_after_fork_in_child)
 
 
 def end_with(
@@ -390,14 +402,19 @@ def end_with(
     """
     hook, users = _hooks.setdefault((owner, name), (Patcher("body"), set()))
     if not users:
-        _pending[owner, name] = partial(_put, hook, owner, name, errors, length, is_async)
+        put = partial(_put, hook, owner, name, errors, length, is_async)
+        if any(each.__class__ is Call for each in list(recorder.open)):
+            put()  # one may have been handed over before this was undone
+        else:
+            _pending[owner, name] = put
     users.add(patcher)
 
     def undo() -> None:
         users.discard(patcher)
         if not users:
-            _pending.pop((owner, name), None)
-            hook.undo()
+            with _putting:
+                _pending.pop((owner, name), None)
+                hook.undo()
 
     patcher.on_undo(undo)
 

@@ -66,6 +66,16 @@ def test_responses_are_left_alone_until_one_is_read_on(server, traces, monkeypat
     assert response.close is close
 
 
+def test_a_body_ends_its_call_though_it_was_unpatched_and_patched_again_meanwhile(server, traces):
+    xtrace.patch(["requests", "urllib3"])
+    with requests.Session() as session, xtrace.in_segment("a"):
+        response = session.get(f"{server.url}/status/200", stream=True, timeout=5)
+        xtrace.unpatch(["requests", "urllib3"])
+        xtrace.patch(["requests", "urllib3"])
+        response.close()
+    assert ["end_time" in call for call in traces.subsegments] == [True]
+
+
 def test_requests_hooks_may_make_calls_of_their_own(server, traces):
     xtrace.patch(["requests", "urllib3"])
 
