@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.resources
 import json
@@ -10,6 +11,7 @@ import os
 import pkgutil
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from unittest import mock
 
@@ -234,6 +236,38 @@ def test_what_is_put_into_a_context_counts_for_all_its_recorders(kept):
     assert document["annotations"] == {"first": True, "second": True}
     names = [(each["name"], *each["annotations"]) for each in document["subsegments"]]
     assert names == [("b", "before"), ("c", "after")] * 2
+
+
+def test_methods_of_a_context_that_xtrace_was_given_may_be_mocked(xray_recorder, kept):
+    from aws_xray_sdk.core.context import Context
+
+    import xtrace
+
+    context = Context()
+    before = recorder.context
+    xtrace.configure(context=context)
+    try:
+        with xray_recorder.in_segment("a") as segment:
+            with mock.patch.object(context, "get_trace_entity", return_value=segment) as look:
+                xray_recorder.put_annotation("key", True)
+            look.assert_called()
+    finally:
+        recorder.context = before
+
+
+def test_a_context_does_not_keep_the_recorders_that_it_was_given_to():
+    from aws_xray_sdk.core.context import Context
+    from aws_xray_sdk.core.recorder import AWSXRayRecorder
+
+    shared = Context()
+    made = []
+    for _ in range(3):
+        each = AWSXRayRecorder()
+        each.configure(service="s", sampling=False, context=shared)
+        made.append(weakref.ref(each))
+    del each
+    gc.collect()
+    assert [ref() is None for ref in made] == [True, True, False]  # it is the last one's
 
 
 @pytest.mark.parametrize("strategy", ["LOG_ERROR", "RUNTIME_ERROR", "IGNORE_ERROR"])

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from contextvars import ContextVar
+from weakref import WeakSet
 
 from xtrace import context as native
 from xtrace import faults, model
@@ -227,18 +228,22 @@ class Context(native.Context):
 
     _owner: Any = None
     """The Owner of the recorder whose context this is."""
-    _recorders: tuple[Any, ...] = ()
+    _recorders: WeakSet[Any] | None = None
     """All recorders that were given it."""
 
     def _belong_to(self, recorder: Any) -> None:
         """It is this recorder's from now on."""
         self._owner = recorder._owner
-        if recorder not in self._recorders:
-            self._recorders = (*self._recorders, recorder)
+
+    def _tell(self, recorder: Any) -> None:
+        """Have a recorder know when something is put in the place of a method."""
+        if self._recorders is None:
+            self._recorders = WeakSet()
+        self._recorders.add(recorder)
 
     def _set_plain(self, is_plain: bool) -> None:
         self._is_plain = is_plain
-        for recorder in self._recorders:
+        for recorder in list(self._recorders or ()):
             recorder._look_for_hooks()
 
     def _adopt(self, entity: Any) -> None:

@@ -170,6 +170,7 @@ class AWSXRayRecorder:
     def _adapt(self, context: Any) -> Any:
         """Of a context that is given to xtrace's recorder, the one that is used."""
         context = adapted(context)
+        context._tell(self)
         self._look_for_hooks(context)
         return context
 
