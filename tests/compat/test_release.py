@@ -14,17 +14,25 @@ TREES = st.recursive(st.just(()), lambda trees: st.lists(trees, max_size=4), max
 """What is under an entity, as a list of the same."""
 
 
-@pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="this Python counts no references")
-def test_what_nobody_has_kept_is_freed_without_the_collector(xray_recorder, kept):
-    class Mark:
-        """Is freed with what it is put on: a reference to that itself would keep it tied."""
+def made_marks():
+    """Marks, and what puts one on an entity: it is freed with that. A reference to the entity itself
+    would keep it tied.
+    """
 
-    marks = []
+    class Mark:
+        pass
 
     def mark(entity):
         entity.mark = Mark()
         marks.append(weakref.ref(entity.mark))
 
+    marks = []
+    return marks, mark
+
+
+@pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="this Python counts no references")
+def test_what_nobody_has_kept_is_freed_without_the_collector(xray_recorder, kept):
+    marks, mark = made_marks()
     gc.collect()
     gc.disable()
     try:
@@ -120,3 +128,70 @@ def test_a_late_subsegment_does_not_untie_what_was_released(xray_recorder):
 
     xray_recorder._owner.attach(late := Subsegment("late", "local", segment, segment))
     assert segment.subsegments[0].parent_segment is late.parent_segment is segment
+
+
+def test_what_is_not_recorded_does_not_stand_for_one_that_is_kept(xray_recorder, kept):
+    from xtrace.model import Subsegment
+
+    with xray_recorder.in_segment("all") as segment:
+        xray_recorder.begin_subsegment_without_sampling("not recorded")
+        xray_recorder.end_subsegment()
+        with Subsegment("call", segment, segment):
+            pass
+        with xray_recorder.in_subsegment("kept") as part:
+            pass
+    assert part.parent_segment is segment
+
+
+@pytest.mark.parametrize("number", range(1, 9))  # whoever ends the last one has it, too
+def test_what_begins_late_does_not_stand_for_one_that_is_kept(xray_recorder, kept, number):
+    """Under a segment that a program has closed, before it is ended."""
+    segment = xray_recorder.begin_segment("all")
+    with xray_recorder.in_subsegment("above"):
+        above = xray_recorder.current_subsegment()
+    segment.close()
+    late = []
+    for _ in range(number):
+        xray_recorder.set_trace_entity(above)
+        late.append(xray_recorder.begin_subsegment("late"))
+    del above
+    first = late[0]
+    xray_recorder.set_trace_entity(segment)
+    xray_recorder.end_segment()
+    while late:
+        xray_recorder.set_trace_entity(late.pop())
+        xray_recorder.end_subsegment()
+    assert kept.entities == [segment]
+    assert first.parent_segment is segment
+
+
+def test_what_a_program_ends_by_itself_does_not_stand_for_one_that_is_kept(xray_recorder, kept):
+    from aws_xray_sdk.core.models.subsegment import Subsegment
+
+    with xray_recorder.in_segment("all") as segment:
+        xray_recorder.begin_subsegment_without_sampling("not recorded")
+        xray_recorder.end_subsegment()
+        with xray_recorder.in_subsegment("b"):
+            pass
+        made = Subsegment("made", "local", segment)
+        made.close()
+    assert made.parent_segment is segment
+
+
+@pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="this Python counts no references")
+def test_segments_that_were_sent_in_part_are_freed_without_the_collector_too(xray_recorder, kept):
+    marks, mark = made_marks()
+    xray_recorder.configure(streaming_threshold=3)
+    gc.collect()
+    gc.disable()
+    try:
+        with xray_recorder.in_segment("all"):
+            mark(xray_recorder.current_segment())
+            for number in range(9):
+                with xray_recorder.in_subsegment(f"{number}"):
+                    mark(xray_recorder.current_subsegment())
+        assert len(kept.entities) > 1
+        kept.entities.clear()
+        assert [each() for each in marks] == [None] * 10
+    finally:
+        gc.enable()

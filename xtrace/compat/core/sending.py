@@ -102,6 +102,8 @@ class Owner:
         subsegment._parent = parent
         if subsegment.segment in self.waiting:
             parent._under().append(subsegment)
+        else:
+            subsegment.segment._tie()
         subsegment.segment.increment()
         if subsegment.sampled:
             self.add(subsegment)
@@ -121,6 +123,7 @@ class Owner:
                 segment.decrement_ref_counter()
         elif subsegment._stop is None:
             self.open.pop(subsegment, None)
+            segment._tie()
             subsegment._stop = end_time or (segment._base + ids.monotonic_clock())
             segment.decrement_ref_counter()
         if current.get() is subsegment:
@@ -145,7 +148,8 @@ class Owner:
     def _may_end(self, entity: Any) -> bool:
         if self.open.pop(entity, 0):
             return True
-        # It was forgotten, or a program has put it there by itself.
+        # It was forgotten, or a program has put it there by itself: it may be in no list.
+        entity.segment._tie()
         self._native.was_forgotten(entity)
         return entity._stop is None
 

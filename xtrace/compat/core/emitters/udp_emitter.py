@@ -64,6 +64,7 @@ class UDPEmitter(udp.UdpEmitter):
     def send_entity(self, entity: Any) -> None:
         """Send an entity with all under it. Raises nothing."""
         try:
+            entity._tie()  # a program may send once more what was sent
             batch = [each for each in entity._with_all_under() if each.sampled]
             prepare(batch)
             if self._is_plain():

@@ -88,6 +88,9 @@ class DummySubsegment(Subsegment):
             # What end_subsegment() comes to for most, without its calls.
             self._stop = end_time or (segment._base + ids.monotonic_clock())
             segment._closed += 1
+            segment._is_released = (
+                None  # it isn't sent, and would make up for one that is in no list
+            )
             current.set(parent)
         else:
             segment._owner.end_subsegment(self, end_time)

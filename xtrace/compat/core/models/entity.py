@@ -303,11 +303,10 @@ class Entity(model.Entity):
 
     def remove_subsegment(self, subsegment: Any) -> None:
         """Take a subsegment that is directly under this out again, with what is under it."""
-        self.subsegments.remove(subsegment)
+        self._under().remove(subsegment)
 
     def _with_all_under(self) -> list[Any]:
         """This and everything under it, parents first."""
-        self._tie()
         found = [self]
         for each in found:
             if each._children:

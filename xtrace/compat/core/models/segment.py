@@ -260,12 +260,14 @@ class Segment(Entity, model.Segment):
 
         ended: those that were sent with the segment. Somebody has kept one if there are more
         references to all of them than from this list, from the lists of what they are under, and
-        among themselves; or a weak one; or has looked at `subsegments`, in any thread.
+        among themselves; or a weak one; or has looked at `subsegments`, in any thread. What is in
+        no such list would make up for one: whatever may be so calls _tie(), but for calls of
+        xtrace's own integrations, which aren't counted in `_closed`.
         """
         with _releasing:
             if (
                 self._is_released is False
-                and len(ended) == self._begun - self._removed  # else others are, in no such list
+                and len(ended) == self._closed - self._removed  # else others are, in no such list
                 and sum(map(_references, ended))
                 == _REFERENCES * len(ended) - len(self._children or ())
                 and not any(map(getweakrefcount, ended))

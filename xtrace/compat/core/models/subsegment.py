@@ -127,7 +127,8 @@ class Subsegment(Entity, model.Subsegment):
         """End the subsegment. end_time: seconds since the epoch, else now."""
         super().close(end_time)
         segment = self.segment
-        segment._owner.open.pop(self, None)
+        if not segment._owner.open.pop(self, 0):
+            segment._tie()  # a program has made it by itself: it may be in no list
         if self.sampled:
             segment._ended.append(self)
         segment.decrement_ref_counter()
