@@ -4,10 +4,13 @@ import asyncio
 import contextlib
 import copy
 import json
+import sqlite3
 import threading
 import unittest
 import weakref
 
+import requests
+from aws_xray_sdk.core import patch
 from aws_xray_sdk.core.async_context import AsyncContext
 from aws_xray_sdk.core.emitters.udp_emitter import UDPEmitter
 from aws_xray_sdk.core.models.entity import Entity
@@ -296,3 +299,15 @@ def sent_by_hand(x):
     x.note(len(recorder.emitter.sent))
     recorder._send_segment()
     x.note(len(recorder.emitter.sent), recorder.get_trace_entity())
+
+
+def calls_of_libraries(x):
+    patch(("requests", "sqlite3"))
+    x.recorder.configure(emitter=_Stub())
+    with x.recorder.in_segment("a"), x.recorder.in_subsegment("b"):
+        requests.get(f"{x.url}/status/500", timeout=30)
+        sqlite3.connect(":memory:").execute("SELECT 1")
+    segment = x.recorder.emitter.pop()
+    for part in segment.subsegments[0].subsegments:
+        x.note(part.parent_segment is segment, part.parent_id == segment.subsegments[0].id)
+        x.note(part.namespace, part.sql.get("database_type"), part.http.get("response"))

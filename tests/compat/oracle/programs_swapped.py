@@ -1,12 +1,15 @@
 """Parts that tests and programs swap while something is open: contexts, settings, methods, switches."""
 
 import contextlib
+import os
+import threading
 from types import SimpleNamespace
 from unittest import mock
 
 from aws_xray_sdk import global_sdk_config
 from aws_xray_sdk.core import AsyncAWSXRayRecorder, AWSXRayRecorder
 from aws_xray_sdk.core.context import Context
+from aws_xray_sdk.core.lambda_launcher import LambdaContext
 from aws_xray_sdk.core.models.segment import Segment
 from aws_xray_sdk.core.streaming.default_streaming import DefaultStreaming
 from aws_xray_sdk.sdk_config import SDKConfig
@@ -403,3 +406,119 @@ def a_recorder_with_its_own_parts(x):
     recorder._sampler.should_trace.return_value = "rule"
     with recorder.in_segment("f") as segment:
         x.note(type(segment).__name__)
+
+
+def every_method_is_wrapped(x):
+    recorder, context = x.recorder, x.recorder.context
+    captured = recorder.capture("function")(lambda: recorder.put_annotation("k", 1))
+    wrapped = {}
+    with contextlib.ExitStack() as stack:
+        for where, names in (
+            (recorder, "begin_segment end_segment begin_subsegment end_subsegment put_annotation"),
+            (recorder, "put_metadata current_segment current_subsegment get_trace_entity capture"),
+            (recorder, "is_sampled in_segment in_subsegment record_subsegment stream_subsegments"),
+            (recorder, "_send_segment clear_trace_entities"),
+            (context, "put_segment end_segment put_subsegment end_subsegment get_trace_entity"),
+            (context, "set_trace_entity handle_context_missing"),
+        ):
+            for name in names.split():
+                method = mock.patch.object(where, name, wraps=getattr(where, name))
+                wrapped[where is context, name] = stack.enter_context(method)
+        with recorder.in_segment("a"):
+            with recorder.in_subsegment("b"):
+                recorder.put_metadata("k", 1)
+                captured()
+            recorder.begin_subsegment("c")
+            recorder.current_subsegment()
+            recorder.end_subsegment()
+        x.note([[name, each.called] for (_, name), each in wrapped.items()])
+        x.note(wrapped[False, "begin_subsegment"].call_count)
+    with recorder.in_segment("d"), recorder.in_subsegment("e"):
+        captured()
+    x.note(recorder.get_trace_entity())
+
+
+def a_context_behind_a_proxy(x):
+    class Proxy:
+        def __init__(self, context):
+            self._behind = context
+
+        def __getattr__(self, name):
+            return getattr(self._behind, name)
+
+    proxy = Proxy(Context())
+    x.recorder.configure(context=proxy)
+    with x.recorder.in_segment("a"), x.recorder.in_subsegment("b"):
+        x.recorder.put_annotation("k", 1)
+    x.note(x.recorder.get_trace_entity(), x.recorder.context is proxy)
+
+
+def a_context_by_thread(x):
+    class ByThread(Context):
+        def __init__(self):
+            super().__init__()
+            self.stacks = {}
+
+        @property
+        def stack(self):
+            return self.stacks.setdefault(threading.get_ident(), [])
+
+        def put_segment(self, segment):
+            self.stack[:] = [segment]
+
+        def put_subsegment(self, subsegment):
+            self.stack[-1].add_subsegment(subsegment)
+            self.stack.append(subsegment)
+
+        def end_subsegment(self, end_time=None):
+            if self.stack and self._is_subsegment(self.stack[-1]):
+                self.stack.pop().close(end_time)
+                return True
+            return False
+
+        def get_trace_entity(self):
+            return self.stack[-1] if self.stack else self.handle_context_missing()
+
+        def set_trace_entity(self, entity):
+            self.stack[:] = [entity]
+
+        def clear_trace_entities(self):
+            self.stack.clear()
+
+    recorder, context = x.recorder, ByThread()
+    recorder.configure(context=context)
+
+    def work(entity):
+        recorder.set_trace_entity(entity)
+        with recorder.in_subsegment("in a thread"):
+            recorder.put_annotation("k", 2)
+        recorder.clear_trace_entities()
+
+    for threshold in (30, 0):
+        recorder.streaming_threshold = threshold
+        with recorder.in_segment("a"), recorder.in_subsegment("b") as part:
+            thread = threading.Thread(target=work, args=(part,))
+            thread.start()
+            thread.join()
+            recorder.capture("c")(len)("")
+        x.note(context.stack)
+    for call in (recorder.end_segment, recorder.end_subsegment):
+        x.attempt(call)
+
+
+def lambda_for_a_while(x):
+    recorder, before = x.recorder, x.recorder.context
+    header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+    with mock.patch.dict(os.environ, LAMBDA_TASK_ROOT="/var/task", _X_AMZN_TRACE_ID=header):
+        context = LambdaContext()
+        recorder.configure(context=context, streaming_threshold=0)
+        with recorder.in_subsegment("a") as part, recorder.in_subsegment("b"):
+            recorder.put_annotation("k", 1)
+        facade = part.parent_segment
+        x.note(type(facade).__name__, part.parent_id, facade.ready_to_send(), facade.subsegments)
+        recorder.context = before
+        with recorder.in_segment("c"):
+            pass
+        recorder.context = context
+        with recorder.in_subsegment("d"):
+            pass
