@@ -72,6 +72,7 @@ def test_whoever_has_kept_a_part_finds_all_of_it(xray_recorder, kept, tree, data
             look_at(part, below, f"{place}.{number}")
 
     kept.entities.clear()
+    xray_recorder.streaming_threshold = 1000  # else a large tree doesn't stay together
     with xray_recorder.in_segment("0") as segment:
         record(tree, "0")
     for part in [*held, *(each() for each in looked_up)]:
