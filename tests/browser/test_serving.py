@@ -138,5 +138,6 @@ def test_what_a_page_asks_first_is_asked_while_its_scripts_are_on_their_way(cons
     settled(page)
     link = re.fullmatch(r"<(.+)>; rel=preload; as=fetch; crossorigin", answer.headers["link"])
     first = urlsplit(link[1])
-    same = [each for each in asked if each.path == first.path]
+    # A short list has the page ask for what follows, from a cursor on.
+    same = [each for each in asked if each.path == first.path and "cursor=" not in each.query]
     assert [each.query for each in same] == [first.query]
