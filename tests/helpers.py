@@ -6,9 +6,11 @@ import socket
 import time
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from pathlib import Path
 from random import SystemRandom
 from threading import Thread
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 from xtrace.recorder import Recorder
 
@@ -33,6 +35,17 @@ def eventually(condition: Callable[[], object], seconds: float = DEADLINE_SECOND
     while not condition():
         assert time.monotonic() < deadline, "it didn't come true in time"
         time.sleep(0.005)
+
+
+def zipped(folder: Path) -> Path:
+    """The package as a zip, which may stand on sys.path."""
+    root = Path(__file__).parents[1]
+    archive = folder / "application.pyz"
+    with ZipFile(archive, "w") as file:
+        for path in (root / "xtrace").rglob("*"):
+            if path.suffix != ".pyc":
+                file.write(path, path.relative_to(root))
+    return archive
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from unittest import mock
 
 import pytest
 
+from tests.helpers import zipped
 from xtrace.compat import aws_xray_sdk as layer
 from xtrace.compat.surface import SURFACE
 from xtrace.default import recorder
@@ -55,6 +56,36 @@ def test_the_program_of_the_slide_runs_without_the_official_sdk(tmp_path):
     assert done.returncode == 0, done.stderr
     assert '"name": "recommenderservice"' in done.stdout
     assert '"url": "http://localhost/recommendations"' in done.stdout
+
+
+FROM_A_ZIP = """
+import xtrace
+xtrace.configure(emitter="memory:")
+from xtrace.compat import aws_xray_sdk
+aws_xray_sdk.install()
+from aws_xray_sdk.core import patch_all, xray_recorder
+from aws_xray_sdk.ext import boto_utils
+xray_recorder.configure(service="shop", sampling=False)
+patch_all()
+with xray_recorder.in_segment("official"):
+    pass
+print(len(boto_utils.whitelist), xtrace.stats(), xtrace.__file__)
+"""
+
+
+def test_the_layer_works_from_a_zip(tmp_path):
+    archive = zipped(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", FROM_A_ZIP],
+        env={**os.environ, "PYTHONPATH": str(archive)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "recorded 1, sent 1 " in done.stdout
+    assert str(archive) in done.stdout
 
 
 @pytest.mark.parametrize("path", SURFACE)

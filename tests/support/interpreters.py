@@ -24,7 +24,7 @@ REQUIREMENTS = ("hypothesis", "jsonschema_rs", "pytest", "pytest-xdist", "wrapt"
 FASTER = "orjson"
 NOT_CORE = ("xtrace.collector", "xtrace.cli", "tests.collector", "tests.cli")
 NOT_CORE_FOLDERS = ("browser", "cli", "compat", "examples", "integrations", "servers")
-NOT_CORE_FILES = ("test_docs.py", "test_house.py", "test_examples.py")
+NOT_CORE_FILES = ("test_docs.py", "test_extras.py", "test_house.py", "test_examples.py")
 CORE_FILES = ("test_release.py", "test_sqlite3.py")
 """Among what isn't the core: what depends on how Python counts references, and on its own library."""
 
