@@ -21,6 +21,7 @@ import requests
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+# Only now, because the root had to be put on the path before.
 from tests.browser.conftest import NARROW, WIDE, launched, settled  # noqa: E402
 from tests.helpers import eventually  # noqa: E402
 

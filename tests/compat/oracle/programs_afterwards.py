@@ -141,7 +141,7 @@ def a_task_outlives_the_segment(x):
         async with x.recorder.in_segment_async("root"):
             async with x.recorder.in_subsegment_async("part"):
                 task = asyncio.ensure_future(late())
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # the task begins, and waits
         has_ended.set()
         await task
 

@@ -88,9 +88,8 @@ class DummySubsegment(Subsegment):
             # What end_subsegment() comes to for most, without its calls.
             self._stop = end_time or (segment._base + ids.monotonic_clock())
             segment._closed += 1
-            segment._is_released = (
-                None  # it isn't sent, and would make up for one that is in no list
-            )
+            # It isn't sent, and would make up for one that is in no list.
+            segment._is_released = None
             current.set(parent)
         else:
             segment._owner.end_subsegment(self, end_time)
